@@ -1,0 +1,364 @@
+import { Type, type Static, type TSchema } from "typebox";
+import {
+  Address,
+  Ciphertext,
+  Context,
+  MasterKeyTypeName,
+  Name,
+  NameOrId,
+  Plaintext,
+  ROLES,
+  RegisterName,
+  TypedPattern,
+  Uuid,
+  oneOf,
+} from "./words.ts";
+import {
+  CensusView,
+  ChangeView,
+  KeyView,
+  PlanView,
+  PrincipalView,
+  ProjectView,
+  RegistersView,
+  StatusView,
+  UnitView,
+} from "./views.ts";
+
+/**
+ * The routes of the native API, one row each: server, SDK and OpenAPI document are made from this table. Paths name
+ * parameters with a colon; a body, query or parameter that is not listed is refused.
+ */
+interface RouteRow {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: TSchema;
+  readonly query?: TSchema;
+  readonly body?: TSchema;
+  readonly reply: TSchema;
+}
+
+const closed = { additionalProperties: false } as const;
+const inGroup = { group: Type.Optional(Name), type: Type.Optional(MasterKeyTypeName) };
+
+const ProjectPath = Type.Object({ project: NameOrId }, closed);
+const KeyPath = Type.Object({ project: NameOrId, key: NameOrId }, closed);
+const UnitPath = Type.Object({ unit: Address }, closed);
+const ChangePath = Type.Object({ change: Uuid }, closed);
+const GroupQuery = Type.Object(inGroup, closed);
+const Page = Type.Object(
+  {
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: "default 100" })),
+    after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
+  },
+  closed,
+);
+const pageOf = <S extends TSchema>(items: S) =>
+  Type.Object({ items: Type.Array(items), next: Type.Union([Type.String(), Type.Null()]) });
+
+const Encrypted = Type.Object({ ciphertext: Ciphertext, keyId: Uuid, keyVersion: Type.Integer() });
+const UnitRegisters = Type.Object({
+  units: Type.Array(Type.Object({ address: Address, registers: RegistersView })),
+});
+
+export const ROUTES = {
+  getStatus: {
+    method: "GET",
+    path: "/v1/status",
+    summary: "State of the service and its master keys",
+    reply: StatusView,
+  },
+  getCensus: {
+    method: "GET",
+    path: "/v1/census",
+    summary: "Wrapped project KEKs per verification pattern: the proof of a change",
+    query: GroupQuery,
+    reply: CensusView,
+  },
+
+  createProject: {
+    method: "POST",
+    path: "/v1/projects",
+    summary: "Create a project and its KEK",
+    body: Type.Object({ name: Name }, closed),
+    reply: ProjectView,
+  },
+  listProjects: {
+    method: "GET",
+    path: "/v1/projects",
+    summary: "List projects",
+    query: Page,
+    reply: pageOf(ProjectView),
+  },
+
+  createKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys",
+    summary: "Create a key with its first version",
+    params: ProjectPath,
+    body: Type.Object({ name: Name }, closed),
+    reply: KeyView,
+  },
+  listKeys: {
+    method: "GET",
+    path: "/v1/projects/:project/keys",
+    summary: "List the keys of a project",
+    params: ProjectPath,
+    query: Page,
+    reply: pageOf(KeyView),
+  },
+  getKey: {
+    method: "GET",
+    path: "/v1/projects/:project/keys/:key",
+    summary: "Show a key",
+    params: KeyPath,
+    reply: KeyView,
+  },
+  rotateKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/rotate",
+    summary: "Add a key version and encrypt with it from now on; ciphertexts of older versions still decrypt",
+    params: KeyPath,
+    reply: KeyView,
+  },
+  enableKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/enable",
+    summary: "Enable a key",
+    params: KeyPath,
+    reply: KeyView,
+  },
+  disableKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/disable",
+    summary: "Disable a key: every use of it is refused until it is enabled again",
+    params: KeyPath,
+    reply: KeyView,
+  },
+
+  encrypt: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/encrypt",
+    summary: "Encrypt up to 64 KiB under the current version of a key",
+    params: KeyPath,
+    body: Type.Object({ plaintext: Plaintext, context: Type.Optional(Context) }, closed),
+    reply: Encrypted,
+  },
+  decrypt: {
+    method: "POST",
+    path: "/v1/projects/:project/decrypt",
+    summary: "Decrypt; the ciphertext names its key and version",
+    params: ProjectPath,
+    body: Type.Object({ ciphertext: Ciphertext, context: Type.Optional(Context) }, closed),
+    reply: Type.Object({ plaintext: Plaintext, keyId: Uuid, keyVersion: Type.Integer() }),
+  },
+  generateDataKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/data-key",
+    summary: "Generate a data key: in clear for the caller to use, and wrapped for the caller to keep",
+    params: KeyPath,
+    body: Type.Object(
+      {
+        lengthBytes: Type.Optional(Type.Integer({ minimum: 16, maximum: 64, description: "default 32" })),
+        context: Type.Optional(Context),
+      },
+      closed,
+    ),
+    reply: Type.Object({
+      plaintext: Plaintext,
+      ciphertext: Ciphertext,
+      keyId: Uuid,
+      keyVersion: Type.Integer(),
+    }),
+  },
+
+  listUnits: {
+    method: "GET",
+    path: "/v1/units",
+    summary: "Crypto units with their registers",
+    reply: Type.Object({ items: Type.Array(UnitView) }),
+  },
+  getUnit: {
+    method: "GET",
+    path: "/v1/units/:unit",
+    summary: "Show a crypto unit",
+    params: UnitPath,
+    reply: UnitView,
+  },
+  addUnit: {
+    method: "POST",
+    path: "/v1/units",
+    summary: "Create a software unit, pin it, and copy the group's master keys into it",
+    body: Type.Object({ address: Type.Optional(Address), group: Type.Optional(Name) }, closed),
+    reply: UnitView,
+  },
+  removeUnit: {
+    method: "DELETE",
+    path: "/v1/units/:unit",
+    summary: "Take a crypto unit out of its group; refused for the last one that serves",
+    params: UnitPath,
+    reply: UnitView,
+  },
+  quarantineUnit: {
+    method: "POST",
+    path: "/v1/units/:unit/quarantine",
+    summary: "Stop using a unit until it is readmitted",
+    params: UnitPath,
+    body: Type.Object({ reason: Type.String({ minLength: 1, maxLength: 200 }) }, closed),
+    reply: UnitView,
+  },
+  readmitUnit: {
+    method: "POST",
+    path: "/v1/units/:unit/readmit",
+    summary: "Let a unit serve again, once its registers are those of its group",
+    params: UnitPath,
+    reply: UnitView,
+  },
+
+  generateMasterKey: {
+    method: "POST",
+    path: "/v1/master-keys/generate",
+    summary: "Fill NEW of one unit with a random master key",
+    body: Type.Object({ ...inGroup, unit: Type.Optional(Address) }, closed),
+    reply: UnitRegisters,
+  },
+  copyMasterKey: {
+    method: "POST",
+    path: "/v1/master-keys/copy",
+    summary: "Copy a register of one unit to other units of the group, wrapped for their pinned keys",
+    body: Type.Object(
+      {
+        ...inGroup,
+        register: Type.Optional(RegisterName),
+        from: Type.Optional(Address),
+        to: Type.Optional(Type.Array(Address, { minItems: 1, maxItems: 64 })),
+      },
+      closed,
+    ),
+    reply: UnitRegisters,
+  },
+  commitMasterKey: {
+    method: "POST",
+    path: "/v1/master-keys/commit",
+    summary: "Commit NEW on every unit of the group (or one) that holds this pattern",
+    body: Type.Object({ ...inGroup, vp: TypedPattern, unit: Type.Optional(Address) }, closed),
+    reply: UnitRegisters,
+  },
+  clearNewMasterKey: {
+    method: "POST",
+    path: "/v1/master-keys/clear-new",
+    summary: "Clear NEW on every unit of the group (or one) that holds this pattern",
+    body: Type.Object({ ...inGroup, vp: TypedPattern, unit: Type.Optional(Address) }, closed),
+    reply: UnitRegisters,
+  },
+
+  planChange: {
+    method: "GET",
+    path: "/v1/changes/plan",
+    summary: "Dry run: open a sample, count rows, name every obstacle; changes nothing",
+    query: GroupQuery,
+    reply: PlanView,
+  },
+  createChange: {
+    method: "POST",
+    path: "/v1/changes",
+    summary: "Open a master-key change",
+    body: Type.Object(
+      {
+        ...inGroup,
+        expectedVp: Type.Optional(TypedPattern),
+        freeze: Type.Optional(oneOf(["none", "mutations"])),
+        rowsPerSecond: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+      },
+      closed,
+    ),
+    reply: ChangeView,
+  },
+  listChanges: {
+    method: "GET",
+    path: "/v1/changes",
+    summary: "List changes, the newest first",
+    query: Page,
+    reply: pageOf(ChangeView),
+  },
+  getChange: {
+    method: "GET",
+    path: "/v1/changes/:change",
+    summary: "Show a change",
+    params: ChangePath,
+    reply: ChangeView,
+  },
+  reencipherChange: verb("reencipher", "Start to re-encipher every KEK under the target"),
+  pauseChange: verb("pause", "Pause at the end of the batch"),
+  resumeChange: verb("resume", "Go on; rows that failed are tried again"),
+  activateChange: {
+    method: "POST",
+    path: "/v1/changes/:change/activate",
+    summary: "Make NEW the CURRENT master key, unit by unit: the point of no return",
+    params: ChangePath,
+    body: Type.Object(
+      {
+        vp: TypedPattern,
+        override: Type.Optional(
+          Type.Boolean({
+            description: "pass the overridable obstacles; needs a second principal's approval",
+          }),
+        ),
+      },
+      closed,
+    ),
+    reply: ChangeView,
+  },
+  finalizeChange: verb(
+    "finalize",
+    "Move every KEK's form under the target into use, once all of them opened",
+  ),
+  cancelChange: verb("cancel", "Take everything back; possible until the first unit has activated"),
+  restoreChange: verb("restore", "Open a change back to the master key of before, filled from OLD"),
+  approveChange: verb("approve", "Approve what another principal asked for: purge, or override"),
+  purgeChange: verb(
+    "purge",
+    "Delete the forms under the old master key and clear OLD; needs a second principal's approval",
+  ),
+
+  createPrincipal: {
+    method: "POST",
+    path: "/v1/principals",
+    summary: "Create a principal; its token is shown once",
+    body: Type.Object(
+      { name: Name, roles: Type.Array(oneOf(ROLES), { minItems: 1, uniqueItems: true, maxItems: 6 }) },
+      closed,
+    ),
+    reply: Type.Object({ principal: PrincipalView, token: Type.String() }),
+  },
+  listPrincipals: {
+    method: "GET",
+    path: "/v1/principals",
+    summary: "List principals",
+    reply: Type.Object({ items: Type.Array(PrincipalView) }),
+  },
+} as const satisfies Record<string, RouteRow>;
+
+function verb<const V extends string>(name: V, summary: string) {
+  return {
+    method: "POST",
+    path: `/v1/changes/:change/${name}`,
+    summary,
+    params: ChangePath,
+    reply: ChangeView,
+  } as const;
+}
+
+export type Routes = typeof ROUTES;
+export type RouteName = keyof Routes;
+
+type Part<Row, Name extends string> = Row extends { readonly [N in Name]: infer S extends TSchema }
+  ? Static<S>
+  : undefined;
+
+/** What a call of the route takes: the parts that it has, and no others. */
+export type RouteInput<R extends RouteName> = {
+  [P in "params" | "query" | "body" as Part<Routes[R], P> extends undefined ? never : P]: Part<Routes[R], P>;
+};
+export type RouteReply<R extends RouteName> = Static<Routes[R]["reply"]>;

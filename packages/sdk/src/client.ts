@@ -1,0 +1,106 @@
+import type { CensusView, ChangeView, RouteName, RouteReply, StatusView } from "@claviger/api";
+import { connectDefault } from "#default-transport";
+import type { CallInput, CallOptions, Line } from "./call.ts";
+import { callRoute } from "./call.ts";
+import { Changes } from "./changes.ts";
+import { Keys } from "./keys.ts";
+import { MasterKeys } from "./master-keys.ts";
+import { Principals } from "./principals.ts";
+import { Projects } from "./projects.ts";
+import { RETRY_LIMIT } from "./retry.ts";
+import type { ConnectTransport } from "./transport.ts";
+import { Units } from "./units.ts";
+import type { Until, WaitOptions } from "./wait-for-change.ts";
+import { waitForChange } from "./wait-for-change.ts";
+
+export interface ClavigerClientOptions {
+  /** `http://127.0.0.1:8440`, say; a path is put before the paths of the API. */
+  readonly address: string | URL;
+  /** Bearer token of a principal. */
+  readonly token: string;
+  /** Default: node:http with kept connections, in browsers fetch; 30 s and 32 MiB for a reply. */
+  readonly transport?: ConnectTransport;
+  /** How often a call is repeated where it is safe: 0, 1 or 2; default 2. */
+  readonly retries?: number;
+}
+
+/**
+ * A client of Claviger's native API. One object serves any number of concurrent calls over kept connections.
+ *
+ * Every method rejects with {@link ClavigerError}, which carries the stable `code`, its `category`, a `message`, `advice`,
+ * the `field` at fault, the `requestId` and the HTTP `status`; arguments that cannot be meant throw TypeError.
+ *
+ * A call is repeated at most twice, after 0.2 s and 1 s (or what Retry-After says, up to 5 s), and only where that is
+ * safe: when no connection was accepted, so that nothing was sent; when Claviger answered 503, which promises that
+ * nothing was done; and, for GETs, encrypt, decrypt and data-key, when the connection was lost.
+ */
+export class ClavigerClient {
+  readonly projects: Projects;
+  readonly keys: Keys;
+  readonly units: Units;
+  readonly masterKeys: MasterKeys;
+  readonly changes: Changes;
+  readonly principals: Principals;
+  readonly #line: Line;
+
+  constructor({
+    address,
+    token,
+    transport = connectDefault(),
+    retries = RETRY_LIMIT,
+  }: ClavigerClientOptions) {
+    const url = new URL(address);
+    if (url.protocol !== "http:" && url.protocol !== "https:")
+      throw new TypeError(`not an HTTP address: ${url.href}`);
+    if (!/^[\x21-\x7e]+$/.test(token))
+      throw new TypeError("the token is empty or has characters that no token has");
+    this.#line = {
+      address: url.origin + url.pathname.replace(/\/$/, ""),
+      transport: transport(url),
+      authorization: `Bearer ${token}`,
+      retries,
+    };
+    this.projects = new Projects(this);
+    this.keys = new Keys(this);
+    this.units = new Units(this);
+    this.masterKeys = new MasterKeys(this);
+    this.changes = new Changes(this);
+    this.principals = new Principals(this);
+  }
+
+  /**
+   * Calls any route of the API by its name, with exactly the input and the reply that the API document states (bytes in
+   * base64). The other methods are this one with better manners.
+   */
+  call<R extends RouteName>(route: R, input: CallInput<R>, options?: CallOptions): Promise<RouteReply<R>> {
+    return callRoute(this.#line, route, input, options);
+  }
+
+  /** State of the service, and of the master keys of each group and type. */
+  status(): Promise<StatusView> {
+    return this.call("getStatus", {});
+  }
+
+  /** Wrapped project KEKs per verification pattern: the proof of a change. Default: the group `default`, type WK. */
+  census(of: CallInput<"getCensus">["query"] = {}): Promise<CensusView> {
+    return this.call("getCensus", { query: of });
+  }
+
+  /**
+   * Waits until a change is in a state (or has gone on from it), or until a condition holds; returns it then.
+   * Rejects with `change-blocked` when it stays blocked or paused for `patienceMs` (default 30 s), and with
+   * `change-ended` when it ended elsewhere. A service that restarts meanwhile is waited for as long.
+   */
+  waitForChange(id: string, until: Until, options: WaitOptions = {}): Promise<ChangeView> {
+    return waitForChange(() => this.changes.get(id, options), until, options);
+  }
+
+  /** Closes idle connections. The client is not used afterwards. */
+  close(): void {
+    this.#line.transport.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,38 @@
+export { ClavigerClient } from "./client.ts";
+export type { ClavigerClientOptions } from "./client.ts";
+export type { CallInput, CallOptions } from "./call.ts";
+export { ClavigerError } from "./claviger-error.ts";
+export type { ClavigerErrorFields, ClientFailureCode } from "./claviger-error.ts";
+export type {
+  ConnectTransport,
+  Transport,
+  TransportLimits,
+  TransportReply,
+  TransportRequest,
+} from "./transport.ts";
+export { TransportError } from "./transport.ts";
+export { fetchTransport } from "./fetch-transport.ts";
+export { connectDefault as defaultTransport } from "#default-transport";
+export { fromBase64, toBase64 } from "./base64.ts";
+export { isOpen, isVerified } from "./change-states.ts";
+export type { Until, WaitOptions } from "./wait-for-change.ts";
+export type { Page } from "./pages.ts";
+export type { DataKey, Decrypted, Encrypted } from "./keys.ts";
+export type { UnitRegisters } from "./master-keys.ts";
+
+export { PLAINTEXT_LIMIT_BYTES, ROLES } from "./words.ts";
+export type {
+  CensusView,
+  ChangeStateName,
+  ChangeView,
+  Context,
+  ErrorCategory,
+  KeyView,
+  PlanView,
+  PrincipalView,
+  ProjectView,
+  RegistersView,
+  Role,
+  StatusView,
+  UnitView,
+} from "@claviger/api";

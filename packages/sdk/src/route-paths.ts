@@ -1,0 +1,46 @@
+import type { RouteName, Routes } from "@claviger/api";
+
+/**
+ * Method and path of every route: ROUTES of the API without its schemas, which would bring typebox into every
+ * application. A row that is missing, or differs from that table, does not compile.
+ */
+export const ROUTE_PATHS = {
+  getStatus: { method: "GET", path: "/v1/status" },
+  getCensus: { method: "GET", path: "/v1/census" },
+  createProject: { method: "POST", path: "/v1/projects" },
+  listProjects: { method: "GET", path: "/v1/projects" },
+  createKey: { method: "POST", path: "/v1/projects/:project/keys" },
+  listKeys: { method: "GET", path: "/v1/projects/:project/keys" },
+  getKey: { method: "GET", path: "/v1/projects/:project/keys/:key" },
+  rotateKey: { method: "POST", path: "/v1/projects/:project/keys/:key/rotate" },
+  enableKey: { method: "POST", path: "/v1/projects/:project/keys/:key/enable" },
+  disableKey: { method: "POST", path: "/v1/projects/:project/keys/:key/disable" },
+  encrypt: { method: "POST", path: "/v1/projects/:project/keys/:key/encrypt" },
+  decrypt: { method: "POST", path: "/v1/projects/:project/decrypt" },
+  generateDataKey: { method: "POST", path: "/v1/projects/:project/keys/:key/data-key" },
+  listUnits: { method: "GET", path: "/v1/units" },
+  getUnit: { method: "GET", path: "/v1/units/:unit" },
+  addUnit: { method: "POST", path: "/v1/units" },
+  removeUnit: { method: "DELETE", path: "/v1/units/:unit" },
+  quarantineUnit: { method: "POST", path: "/v1/units/:unit/quarantine" },
+  readmitUnit: { method: "POST", path: "/v1/units/:unit/readmit" },
+  generateMasterKey: { method: "POST", path: "/v1/master-keys/generate" },
+  copyMasterKey: { method: "POST", path: "/v1/master-keys/copy" },
+  commitMasterKey: { method: "POST", path: "/v1/master-keys/commit" },
+  clearNewMasterKey: { method: "POST", path: "/v1/master-keys/clear-new" },
+  planChange: { method: "GET", path: "/v1/changes/plan" },
+  createChange: { method: "POST", path: "/v1/changes" },
+  listChanges: { method: "GET", path: "/v1/changes" },
+  getChange: { method: "GET", path: "/v1/changes/:change" },
+  reencipherChange: { method: "POST", path: "/v1/changes/:change/reencipher" },
+  pauseChange: { method: "POST", path: "/v1/changes/:change/pause" },
+  resumeChange: { method: "POST", path: "/v1/changes/:change/resume" },
+  activateChange: { method: "POST", path: "/v1/changes/:change/activate" },
+  finalizeChange: { method: "POST", path: "/v1/changes/:change/finalize" },
+  cancelChange: { method: "POST", path: "/v1/changes/:change/cancel" },
+  restoreChange: { method: "POST", path: "/v1/changes/:change/restore" },
+  approveChange: { method: "POST", path: "/v1/changes/:change/approve" },
+  purgeChange: { method: "POST", path: "/v1/changes/:change/purge" },
+  createPrincipal: { method: "POST", path: "/v1/principals" },
+  listPrincipals: { method: "GET", path: "/v1/principals" },
+} as const satisfies { readonly [R in RouteName]: Pick<Routes[R], "method" | "path"> };

@@ -1,0 +1,16 @@
+import type { Role } from "@claviger/api";
+
+/** Values of the API that callers need, without its schemas; words.test.ts compares them with those. */
+
+/** Largest plaintext of one `encrypt`, in bytes: larger data belongs under a data key. */
+export const PLAINTEXT_LIMIT_BYTES = 64 * 1024;
+
+/** What a principal may be. */
+export const ROLES = [
+  "administrator",
+  "custodian",
+  "operator",
+  "key-admin",
+  "key-user",
+  "auditor",
+] as const satisfies readonly Role[];

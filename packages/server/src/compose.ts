@@ -1,0 +1,216 @@
+import { join } from "node:path";
+import { Authentication } from "./core/access/authentication.ts";
+import { systemClock } from "./core/clock.ts";
+import { Failure, isFailure } from "./core/errors.ts";
+import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
+import { OpenedMaterials } from "./core/hierarchy/opened-materials.ts";
+import { namesVp, shownVp } from "./core/ids.ts";
+import type { Vp } from "./core/ids.ts";
+import { ChangeRunner } from "./core/master-key-change/runner.ts";
+import {
+  initialiseMasterKey,
+  initialiseReservedProject,
+  openVouchedRows,
+} from "./core/operations/initialise.ts";
+import { reasonsNotReady } from "./core/operations/report-status.ts";
+import type { ServicePorts } from "./core/operations/service-ports.ts";
+import type { Alarms } from "./core/ports/alarms.ts";
+import type { Store } from "./core/ports/store.ts";
+import type { UnitFolder } from "./core/ports/unit-folder.ts";
+import { secretToBase64 } from "./core/secret/to-base64.ts";
+import { AttachedUnits } from "./core/unit/attached-units.ts";
+import type { CryptoUnit } from "./core/unit/crypto-unit.ts";
+import { FirstStart } from "./ops/first-start.ts";
+import { buildApp } from "./http/app.ts";
+import { registerHealth } from "./http/health.ts";
+import { alarmLog } from "./ops/alarm-log.ts";
+import type { Config } from "./ops/config.ts";
+import type { DataFolder } from "./ops/data-folder.ts";
+import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
+import { lockDataFolder } from "./ops/data-folder-lock.ts";
+import { readGauges } from "./ops/gauges.ts";
+import type { Logger } from "./ops/log.ts";
+import { createMetrics } from "./ops/metrics.ts";
+import { PolitePace } from "./ops/polite-pace.ts";
+import { presentFailure } from "./protocols/native/errors.ts";
+import { nativeHandlers } from "./protocols/native/handlers.ts";
+import { isListedRoute } from "./protocols/native/roles.ts";
+import { NATIVE_BODY_LIMIT_BYTES, registerNativeRoutes } from "./protocols/native/routes.ts";
+import { openSqliteStore } from "./store/sqlite-store.ts";
+import type { KdfParameters } from "./units/software/pin-key.ts";
+import { softwareUnitFolder } from "./units/software/software-unit-folder.ts";
+import { VERSION } from "./version.ts";
+
+/** A daemon that serves. */
+export interface Daemon {
+  /** `http://host:port` */
+  readonly url: string;
+  readonly data: DataFolder;
+  /** Pattern of the first master key, if this start has created everything. */
+  readonly created: Vp | undefined;
+  /** Finishes requests under way, pauses a change at the end of its batch, and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+/** What tests put between the domain and its adapters: faults, delays, deaths. */
+export interface Interposed {
+  readonly store?: (store: Store) => Store;
+  readonly unit?: (unit: CryptoUnit) => CryptoUnit;
+  readonly kdf?: KdfParameters;
+}
+
+/**
+ * Names every adapter and puts the daemon together: data folder, store, crypto units, domain, HTTP; then listens.
+ * Whatever fails lets go of what was opened before.
+ * @throws Failure with the reason in a sentence.
+ */
+export async function composeDaemon(
+  config: Config,
+  log: Logger,
+  interposed: Interposed = {},
+): Promise<Daemon> {
+  await using opened = new AsyncDisposableStack();
+  const data = openDataFolder(config.dataFolder);
+  opened.use(lockDataFolder(data.path));
+  const folder = unitFolder(data, interposed);
+  const storePath = join(data.store, "claviger.db");
+  const firstStart = new FirstStart(data);
+  const due = await firstStart.isDue(storePath, folder);
+
+  const sqlite = openSqliteStore({ path: storePath, threads: "own" });
+  opened.defer(() => sqlite.close());
+  const store = interposed.store?.(sqlite) ?? sqlite;
+  const clock = systemClock;
+  const alarms = alarmLog(log);
+  const units = new AttachedUnits();
+  opened.defer(() => units.close());
+  const materials = new OpenedMaterials({ units, store, alarms });
+  const ports = { store, units, folder, materials, alarms, clock };
+
+  const created = due ? await initialiseMasterKey(ports) : undefined;
+  await attachUnits(ports);
+  await refuseUnexpectedPatterns(ports, config);
+  if (due) await initialiseReservedProject(ports);
+  const vouchedRows = await openVouchedRows(ports);
+  if (due) {
+    await firstStart.createAdministrator({ ...ports, vouchedRows });
+    firstStart.complete();
+  }
+
+  const runner = new ChangeRunner({ ...ports, vouchedRows, pace: new PolitePace(clock) });
+  const service: ServicePorts = {
+    ...ports,
+    vouchedRows,
+    keys: new KeyDirectory({ store, vouchedRows }),
+    runner,
+    expectedVps: new Map(Object.entries(config.expectedVps)),
+    toBase64: secretToBase64,
+    version: VERSION,
+  };
+  const metrics = createMetrics({ version: VERSION, collect: () => readGauges(service) });
+  const app = buildApp({
+    log,
+    bodyLimitBytes: NATIVE_BODY_LIMIT_BYTES,
+    presentFailure,
+    isListedRoute,
+    observe: metrics.observe,
+  });
+  registerHealth(app, {
+    readiness: async () => {
+      const reasons = await reasonsNotReady(service);
+      return { ready: reasons.length === 0, reasons };
+    },
+    metrics,
+  });
+  const authentication = new Authentication({ store, vouchedRows });
+  await registerNativeRoutes(app, {
+    handlers: nativeHandlers(service),
+    authenticate: (token) => authentication.principal(token),
+  });
+  opened.defer(() => app.close());
+  const url = await listen(app, config);
+  await runner.start();
+  opened.defer(() => runner.stop());
+
+  const everything = opened.move();
+  return { url, data, created, stop: () => everything.disposeAsync() };
+}
+
+function unitFolder(data: DataFolder, { unit: interpose, kdf }: Interposed): UnitFolder {
+  const folder = softwareUnitFolder({
+    units: data.units,
+    pins: data.pins,
+    writeSecretFile,
+    ...(kdf && { kdf }),
+  });
+  if (!interpose) return folder;
+  return {
+    ...folder,
+    create: async (address, group) => interpose(await folder.create(address, group)),
+    open: async (address) => interpose(await folder.open(address)),
+  };
+}
+
+/**
+ * Opens every unit that the database knows. One that does not open is left out and named in the log, as long as another
+ * one opens.
+ */
+async function attachUnits(ports: {
+  readonly store: Store;
+  readonly units: AttachedUnits;
+  readonly folder: UnitFolder;
+  readonly alarms: Alarms;
+}): Promise<void> {
+  const attached = new Set(ports.units.all().map(({ record }) => record.address));
+  const failures: Failure[] = [];
+  for (const record of await ports.store.listUnits({})) {
+    if (attached.has(record.address)) continue;
+    try {
+      await ports.units.attach(record, await ports.folder.open(record.address));
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      failures.push(error);
+      ports.alarms.raise("unit-differs", `unit ${record.address}: ${error.message}`);
+      await ports.units.attach(record, undefined);
+    }
+  }
+  const [failure] = failures;
+  if (failure && failures.length === ports.units.all().length) throw failure;
+}
+
+/** A group may only have the patterns that the configuration names, and the two of an open change. */
+async function refuseUnexpectedPatterns(
+  ports: { readonly store: Store; readonly units: AttachedUnits },
+  config: Config,
+): Promise<void> {
+  for (const fence of await ports.store.listFences({})) {
+    const expected = config.expectedVps[fence.group];
+    if (!expected) continue;
+    const allowed = (vp: Vp): boolean =>
+      fence.openChange !== undefined
+        ? fence.mustWrap.includes(vp) || vp === fence.targetVp || vp === fence.currentVp
+        : false;
+    for (const unit of ports.units.serving(fence.group)) {
+      const vp = unit.readings.find(({ type }) => type === fence.type)?.CURRENT.vp;
+      if (vp === undefined || allowed(vp) || expected.some((pattern) => namesVp(pattern, vp))) continue;
+      throw new Failure(
+        "pattern-not-expected",
+        `CURRENT of unit ${unit.record.address} holds ${shownVp(vp)}, which expected_vps of group ${fence.group} does not name`,
+      );
+    }
+  }
+}
+
+async function listen(app: ReturnType<typeof buildApp>, config: Config): Promise<string> {
+  const { host, port } = config.listen;
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE")
+      throw new Failure("address-in-use", `another program listens on ${host}:${port}`, { cause: error });
+    if (code === "EACCES")
+      throw new Failure("config-invalid", `this user may not listen on ${host}:${port}`, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+import { timingSafeEqual } from "../crypto/timing-safe-equal.ts";
+import { Failure } from "../errors.ts";
+import type { ChangeId } from "../ids.ts";
+import type { Approval } from "../master-key-change/change.ts";
+import type { KeyRecord, KeyVersionRecord } from "../hierarchy/records.ts";
+import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
+import type { Alarms } from "../ports/alarms.ts";
+import type { PrincipalRecord } from "../ports/store.ts";
+
+type Unvouched<Row> = Omit<Row, "mac">;
+
+/**
+ * Vouches for rows of the database: a MAC over every member, under a key of the reserved project that is never outside
+ * a crypto unit. What does not verify is not used, and is an alarm. Each kind of row has its own label, and members
+ * enter with their length, so that no row can stand for another.
+ */
+export class VouchedRows {
+  readonly #materials: OpenedMaterials;
+  readonly #alarms: Alarms;
+  readonly #macKey: KeyVersionRecord;
+
+  constructor(ports: { materials: OpenedMaterials; alarms: Alarms; macKey: KeyVersionRecord }) {
+    this.#materials = ports.materials;
+    this.#alarms = ports.alarms;
+    this.#macKey = ports.macKey;
+  }
+
+  async vouchForKey(row: Unvouched<KeyRecord>): Promise<KeyRecord> {
+    return { ...row, mac: await this.#mac(keyMembers(row)) };
+  }
+
+  async vouchForVersion(row: Unvouched<KeyVersionRecord>): Promise<KeyVersionRecord> {
+    return { ...row, mac: await this.#mac(versionMembers(row)) };
+  }
+
+  async vouchForPrincipal(row: Unvouched<PrincipalRecord>): Promise<PrincipalRecord> {
+    return { ...row, mac: await this.#mac(principalMembers(row)) };
+  }
+
+  async vouchForApproval(changeId: ChangeId, approval: Omit<Approval, "mac">): Promise<Approval> {
+    const mac = await this.#mac(approvalMembers(changeId, approval));
+    return { ...approval, mac: Buffer.from(mac).toString("hex") };
+  }
+
+  /** Each returns its row, or throws Failure `record-not-vouched`. */
+  checkKey(row: KeyRecord): Promise<KeyRecord> {
+    return this.#check(row, keyMembers(row), `key ${row.id}`);
+  }
+
+  checkVersion(row: KeyVersionRecord): Promise<KeyVersionRecord> {
+    return this.#check(row, versionMembers(row), `key ${row.keyId}, version ${row.version}`);
+  }
+
+  checkPrincipal(row: PrincipalRecord): Promise<PrincipalRecord> {
+    return this.#check(row, principalMembers(row), `principal ${row.id}`);
+  }
+
+  async checkApproval(changeId: ChangeId, approval: Approval): Promise<Approval> {
+    const mac = Buffer.from(approval.mac, "hex");
+    await this.#check({ mac }, approvalMembers(changeId, approval), `approval of change ${changeId}`);
+    return approval;
+  }
+
+  async #check<Row extends { readonly mac: Uint8Array }>(
+    row: Row,
+    members: Members,
+    what: string,
+  ): Promise<Row> {
+    if (timingSafeEqual(row.mac, await this.#mac(members))) return row;
+    this.#alarms.raise("record-not-vouched", what);
+    throw new Failure("record-not-vouched", `${what} is not vouched for by its MAC`);
+  }
+
+  #mac(members: Members): Promise<Uint8Array> {
+    return this.#materials.withMaterial(this.#macKey, ({ unit, handle }) =>
+      unit.materials.mac(handle, encode(members)),
+    );
+  }
+}
+
+type Members = readonly (string | number | Uint8Array)[];
+
+function keyMembers(row: Unvouched<KeyRecord>): Members {
+  const { id, projectId, name, spec, usage, state, currentVersion, createdAtMs, revision } = row;
+  return [
+    "claviger row key 1",
+    id,
+    projectId,
+    name,
+    spec,
+    usage,
+    state,
+    currentVersion,
+    createdAtMs,
+    revision,
+  ];
+}
+
+function versionMembers(row: Unvouched<KeyVersionRecord>): Members {
+  const { keyId, projectId, version, kekId, wrapped, createdAtMs } = row;
+  return ["claviger row key-version 1", keyId, projectId, version, kekId, wrapped, createdAtMs];
+}
+
+function principalMembers(row: Unvouched<PrincipalRecord>): Members {
+  const { id, name, roles, tokenHash, createdAtMs } = row;
+  return ["claviger row principal 1", id, name, roles.length, ...roles, tokenHash, createdAtMs];
+}
+
+function approvalMembers(changeId: ChangeId, approval: Omit<Approval, "mac">): Members {
+  const { action, requestedBy, requestedAtMs, approvedBy } = approval;
+  return [
+    "claviger row approval 1",
+    changeId,
+    action,
+    requestedBy,
+    requestedAtMs,
+    approvedBy ? 1 : 0,
+    approvedBy ?? "",
+  ];
+}
+
+/** Each member as its length in 4 bytes, big endian, and its bytes; numbers in decimal. */
+function encode(members: Members): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const member of members) {
+    const bytes = member instanceof Uint8Array ? member : Buffer.from(String(member), "utf8");
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.byteLength);
+    parts.push(length, bytes);
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,80 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isFailure } from "../errors.ts";
+import type { KeyId } from "../ids.ts";
+import { CIPHERTEXT_OVERHEAD_BYTES, encodeCiphertext, parseCiphertext } from "./ciphertext.ts";
+
+const parts = fc.record({
+  keyId: fc.uuid().map((id) => id as KeyId),
+  keyVersion: fc.integer({ min: 1, max: 0xffffffff }),
+  suite: fc.constant(1 as const),
+  nonce: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+  sealed: fc.uint8Array({ minLength: 16, maxLength: 64 }),
+});
+
+function refused(bytes: Uint8Array): boolean {
+  try {
+    parseCiphertext(bytes);
+    return false;
+  } catch (error) {
+    return isFailure(error, "ciphertext-refused");
+  }
+}
+
+test("gives back the parts, also from within a larger buffer", () => {
+  fc.assert(
+    fc.property(parts, fc.nat(5), (given, before) => {
+      const encoded = encodeCiphertext(given);
+      expect(encoded.byteLength).toBe(CIPHERTEXT_OVERHEAD_BYTES + given.sealed.byteLength - 16);
+      const within = Buffer.concat([Buffer.alloc(before), encoded]).subarray(before);
+      const parsed = parseCiphertext(within);
+      expect({
+        ...parsed,
+        nonce: Uint8Array.from(parsed.nonce),
+        sealed: Uint8Array.from(parsed.sealed),
+      }).toEqual({
+        ...given,
+        nonce: Uint8Array.from(given.nonce),
+        sealed: Uint8Array.from(given.sealed),
+      });
+    }),
+  );
+});
+
+test("refuses every truncation, another format, an unknown suite and version 0", () => {
+  const whole = encodeCiphertext({
+    keyId: randomUUID() as KeyId,
+    keyVersion: 7,
+    suite: 1,
+    nonce: randomBytes(16),
+    sealed: randomBytes(16),
+  });
+  for (let length = 0; length < whole.byteLength; length++)
+    expect(refused(whole.subarray(0, length))).toBe(true);
+  expect(refused(whole)).toBe(false);
+  const changed = (at: number, value: number) =>
+    Uint8Array.from(whole, (byte, i) => (i === at ? value : byte));
+  expect(refused(changed(0, 0xc2))).toBe(true);
+  expect(refused(changed(1, 2))).toBe(true);
+  expect(refused(changed(21, 0))).toBe(true);
+});
+
+test("encodes no parts that it could not parse", () => {
+  const good = {
+    keyId: randomUUID() as KeyId,
+    keyVersion: 1,
+    suite: 1,
+    nonce: randomBytes(16),
+    sealed: randomBytes(16),
+  } as const;
+  for (const bad of [
+    { keyVersion: 0 },
+    { keyVersion: 2 ** 32 },
+    { keyVersion: 1.5 },
+    { nonce: randomBytes(15) },
+  ]) {
+    expect(() => encodeCiphertext({ ...good, ...bad })).toThrow(RangeError);
+  }
+  expect(() => encodeCiphertext({ ...good, keyId: "no" as KeyId })).toThrow(TypeError);
+});

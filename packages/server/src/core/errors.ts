@@ -1,0 +1,323 @@
+/**
+ * The closed table of everything that Claviger refuses or fails at. Each protocol maps it with
+ * `satisfies Record<FailureCode, …>` or by category, the CLI takes its exit status from the category,
+ * and docs/errors.md is generated from it. No key, plaintext, PIN or wrapped blob may enter a message.
+ */
+
+/**
+ * What kind of refusal it is. `blocked` and `unavailable` are worth a retry when their cause is gone;
+ * only `unavailable` is retried by the SDK by itself, at most twice.
+ */
+export type FailureCategory =
+  | "invalid"
+  | "unauthenticated"
+  | "forbidden"
+  | "absent"
+  | "conflict"
+  | "precondition"
+  | "blocked"
+  | "unavailable"
+  | "internal";
+
+interface FailureRow {
+  readonly category: FailureCategory;
+  /** One sentence: what happened. */
+  readonly meaning: string;
+  /** One sentence: what to do now. */
+  readonly advice: string;
+}
+
+export const FAILURES = {
+  // Requests
+  "invalid-request": row(
+    "invalid",
+    "The request does not have the form that the API document states.",
+    "Correct the field that is named and send it again.",
+  ),
+  "body-too-large": row(
+    "invalid",
+    "The request body is larger than the limit.",
+    "Send less: bulk data belongs under a data key, encrypted where it lives.",
+  ),
+  "route-not-found": row("absent", "There is no such route.", "See /v1/openapi.json for the routes."),
+  unauthenticated: row(
+    "unauthenticated",
+    "The request carries no bearer token, or one that is not known.",
+    "Send `Authorization: Bearer …` with a valid token.",
+  ),
+  forbidden: row(
+    "forbidden",
+    "The principal has no role that may do this.",
+    "Ask an administrator for a principal with the role that is named.",
+  ),
+
+  // Hierarchy
+  "project-not-found": row(
+    "absent",
+    "There is no such project.",
+    "List the projects with `claviger project list`.",
+  ),
+  "project-exists": row("conflict", "A project of that name exists already.", "Choose another name."),
+  "key-not-found": row(
+    "absent",
+    "There is no such key in this project.",
+    "List the keys with `claviger key list`.",
+  ),
+  "key-exists": row("conflict", "A key of that name exists already in this project.", "Choose another name."),
+  "key-disabled": row(
+    "conflict",
+    "The key is disabled.",
+    "Enable it with `claviger key enable`, or use another key.",
+  ),
+  "key-changed": row(
+    "conflict",
+    "The key was changed by someone else meanwhile.",
+    "Read it again and repeat the request.",
+  ),
+  "ciphertext-refused": row(
+    "invalid",
+    "The ciphertext cannot be decrypted with what was given.",
+    "Check that it is complete, and that project and encryption context are those of its encryption.",
+  ),
+  "record-not-vouched": row(
+    "internal",
+    "A stored record is not vouched for by its MAC, so it is not used.",
+    "Treat it as tampering: compare the database with a backup before you restore the record.",
+  ),
+  "kek-not-opened": row(
+    "internal",
+    "A project KEK could not be opened by any serving crypto unit.",
+    "Check `claviger unit list`: a unit that holds the verification pattern of the KEK must serve.",
+  ),
+  "mutations-frozen": row(
+    "blocked",
+    "Creating and rotating is frozen while a master-key change re-enciphers.",
+    "Repeat it when the change is READY, or ask its operator to lift the freeze.",
+  ),
+
+  // Crypto units and registers
+  "unit-not-found": row(
+    "absent",
+    "There is no such crypto unit.",
+    "List the units with `claviger unit list`.",
+  ),
+  "unit-exists": row(
+    "conflict",
+    "A crypto unit of that address exists already.",
+    "Choose another address, as card.domain in hex.",
+  ),
+  "unit-unreachable": row(
+    "unavailable",
+    "The crypto unit does not answer.",
+    "Bring it back, or take it out with `claviger unit quarantine`.",
+  ),
+  "unit-not-serving": row(
+    "precondition",
+    "The crypto unit is not serving.",
+    "See its state with `claviger unit show`.",
+  ),
+  "unit-needed": row(
+    "precondition",
+    "The crypto unit is the last one that serves its group.",
+    "Add another unit to the group first.",
+  ),
+  "unit-register-differs": row(
+    "precondition",
+    "The CURRENT register of the unit does not hold the master key of its group.",
+    "Copy or activate the group's master key on it first.",
+  ),
+  "unit-missing": row(
+    "precondition",
+    "The database names a crypto unit whose sealed file is not there.",
+    "Restore the unit folder; a new unit in its place could not open a single key.",
+  ),
+  "unit-pin-wrong": row(
+    "precondition",
+    "The PIN does not open the crypto unit.",
+    "Check the PIN file of the unit; the sealed file itself is undamaged as far as can be told.",
+  ),
+  "unit-file-tampered": row(
+    "precondition",
+    "The sealed file of the crypto unit was changed or damaged.",
+    "Restore the file from its last copy, or rebuild the unit from another unit of its group.",
+  ),
+  "unit-lacks-ability": row(
+    "precondition",
+    "The crypto unit cannot do this.",
+    "See its abilities with `claviger unit show`.",
+  ),
+  "unit-peer-not-pinned": row(
+    "precondition",
+    "The public key of the other unit is not pinned in this unit.",
+    "Add the other unit to the group, which pins it.",
+  ),
+  "no-serving-unit": row(
+    "unavailable",
+    "No crypto unit that holds the needed master key is serving.",
+    "Bring a unit back or readmit one; see `claviger unit list`.",
+  ),
+  "register-state": row(
+    "precondition",
+    "The register is not in the state that the command needs.",
+    "See the registers with `claviger unit show`.",
+  ),
+  "register-pattern-mismatch": row(
+    "precondition",
+    "The register holds a master key with another verification pattern.",
+    "Compare the pattern with what the custodians agreed on before you go on.",
+  ),
+  "register-command-refused": row(
+    "conflict",
+    "An open master-key change forbids this register command.",
+    "Finish or cancel the change first.",
+  ),
+  "pattern-not-expected": row(
+    "precondition",
+    "The configuration does not list this verification pattern among those the group may have.",
+    "Add it to `expected_vps` if it is right; treat it as an incident if it is not.",
+  ),
+
+  // Master-key change
+  "change-not-found": row(
+    "absent",
+    "There is no such master-key change.",
+    "List the changes with `claviger change list`.",
+  ),
+  "change-open": row(
+    "conflict",
+    "Another master-key change is open for this group and type.",
+    "Finish or cancel that change first.",
+  ),
+  "change-state": row(
+    "conflict",
+    "The change is not in a state that allows this.",
+    "See where it stands with `claviger change show`.",
+  ),
+  "change-not-ready": row(
+    "precondition",
+    "Not every condition for this step is met.",
+    "Remove the obstacles that are named; `claviger change plan` lists them again.",
+  ),
+  "change-unverified": row(
+    "precondition",
+    "Not every KEK has been opened under the new master key on every serving unit yet.",
+    "Wait: verification runs by itself; `--wait` waits for it.",
+  ),
+  "approval-required": row(
+    "precondition",
+    "This needs the approval of a second principal.",
+    "Let another principal run `claviger change approve`.",
+  ),
+  "approval-own": row(
+    "forbidden",
+    "Whoever asks for an approval cannot give it.",
+    "Let another principal run `claviger change approve`.",
+  ),
+  "approval-missing": row(
+    "absent",
+    "Nothing waits for an approval on this change.",
+    "Ask for purge or override first.",
+  ),
+
+  // Principals
+  "principal-exists": row("conflict", "A principal of that name exists already.", "Choose another name."),
+
+  // Daemon, store and machine
+  "fence-moved": row(
+    "unavailable",
+    "The master keys changed again and again while the request ran.",
+    "Repeat the request.",
+  ),
+  "store-full": row(
+    "unavailable",
+    "The disk of the database is full.",
+    "Free space; the service goes on by itself.",
+  ),
+  "store-read-only": row(
+    "unavailable",
+    "The database cannot be written.",
+    "Make its folder and files writable for the service.",
+  ),
+  "store-busy": row(
+    "unavailable",
+    "The database is held by another process.",
+    "Find the process that holds the database open.",
+  ),
+  "store-failed": row(
+    "unavailable",
+    "The database could not be read or written.",
+    "Look at the disk and the log; the service goes on by itself when it works again.",
+  ),
+  "store-damaged": row(
+    "internal",
+    "The database is damaged or not a database of Claviger.",
+    "Restore it from a backup.",
+  ),
+  "store-missing": row(
+    "precondition",
+    "The crypto units are there but the database is not.",
+    "Restore the database from a backup; a new one would know none of your keys.",
+  ),
+  "store-newer": row(
+    "precondition",
+    "The database was written by a newer release.",
+    "Run that release, or restore an older backup.",
+  ),
+  "data-folder-in-use": row(
+    "conflict",
+    "Another daemon uses this data folder.",
+    "Stop it first, or give this one a folder of its own with CLAVIGER_DATA.",
+  ),
+  "data-folder-unusable": row(
+    "precondition",
+    "The data folder cannot be used.",
+    "Give a folder that this user owns and may write, with CLAVIGER_DATA.",
+  ),
+  "address-in-use": row(
+    "conflict",
+    "Another program listens on this address.",
+    "Stop it, or listen elsewhere with CLAVIGER_LISTEN.",
+  ),
+  "config-invalid": row("invalid", "The configuration is not valid.", "Correct the entry that is named."),
+  stopping: row("unavailable", "The service is stopping.", "Repeat the request in a moment."),
+  internal: row(
+    "internal",
+    "Something failed that should not.",
+    "Look for the request id in the log and report it.",
+  ),
+} as const satisfies Record<string, FailureRow>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+function row(category: FailureCategory, meaning: string, advice: string): FailureRow {
+  return { category, meaning, advice };
+}
+
+/** A refusal or fault with a stable code. `detail` says what, `field` names the input at fault. */
+export class Failure extends Error {
+  readonly code: FailureCode;
+  readonly field: string | undefined;
+
+  /** `detail` is one sentence or clause that users may read: never a secret, a wrapped blob or a path of a key file's content. */
+  constructor(code: FailureCode, detail?: string, options?: { field?: string; cause?: unknown }) {
+    super(
+      detail ?? FAILURES[code].meaning,
+      options?.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = "Failure";
+    this.code = code;
+    this.field = options?.field;
+  }
+
+  get category(): FailureCategory {
+    return FAILURES[this.code].category;
+  }
+
+  get advice(): string {
+    return FAILURES[this.code].advice;
+  }
+}
+
+export function isFailure(error: unknown, ...codes: FailureCode[]): error is Failure {
+  return error instanceof Failure && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,92 @@
+/** A shared value that several users may hold while it is dropped from the cache. */
+interface Entry<Value> {
+  readonly loading: Promise<Value>;
+  value: Value | undefined;
+  users: number;
+  dropped: boolean;
+}
+
+/**
+ * A bounded cache of handles: filled once for concurrent misses, the least recently used dropped first. A value is
+ * released when it was dropped and nobody uses it any more. A value whose loading was overtaken by `drop` is given to
+ * those who waited for it and not kept.
+ */
+export class BoundedCache<Value> {
+  readonly #entries = new Map<string, Entry<Value>>();
+  readonly #limit: number;
+  readonly #release: (value: Value) => void;
+
+  constructor(limit: number, release: (value: Value) => void) {
+    this.#limit = limit;
+    this.#release = release;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Runs `use` with the value, which stays valid until `use` has settled. */
+  async use<Result>(
+    key: string,
+    load: () => Promise<Value>,
+    use: (value: Value) => Promise<Result>,
+  ): Promise<Result> {
+    const entry = this.#enter(key, load);
+    entry.users += 1;
+    try {
+      return await use(entry.value ?? (await entry.loading));
+    } finally {
+      entry.users -= 1;
+      this.#releaseIfDone(entry);
+    }
+  }
+
+  /** Drops the values whose key or value `which` picks; values that are still loading are all dropped. */
+  drop(which: (key: string, value: Value) => boolean): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.value === undefined || which(key, entry.value)) this.#remove(key, entry);
+    }
+  }
+
+  dropKey(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry) this.#remove(key, entry);
+  }
+
+  #enter(key: string, load: () => Promise<Value>): Entry<Value> {
+    const found = this.#entries.get(key);
+    if (found) {
+      this.#entries.delete(key);
+      this.#entries.set(key, found);
+      return found;
+    }
+    const entry: Entry<Value> = { loading: load(), value: undefined, users: 0, dropped: false };
+    this.#entries.set(key, entry);
+    entry.loading.then(
+      (value) => {
+        entry.value = value;
+        this.#releaseIfDone(entry);
+      },
+      () => this.#remove(key, entry),
+    );
+    if (this.#entries.size > this.#limit) this.#dropOldest();
+    return entry;
+  }
+
+  #dropOldest(): void {
+    for (const [key, entry] of this.#entries) return this.#remove(key, entry);
+  }
+
+  #remove(key: string, entry: Entry<Value>): void {
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    entry.dropped = true;
+    this.#releaseIfDone(entry);
+  }
+
+  #releaseIfDone(entry: Entry<Value>): void {
+    if (!entry.dropped || entry.users > 0 || entry.value === undefined) return;
+    const { value } = entry;
+    entry.value = undefined;
+    this.#release(value);
+  }
+}

@@ -1,0 +1,83 @@
+import type { VouchedRows } from "../access/vouched-rows.ts";
+import { Failure } from "../errors.ts";
+import type { KeyId, ProjectId } from "../ids.ts";
+import type { KeyStore, ProjectStore } from "../ports/store.ts";
+import { BoundedCache } from "./bounded-cache.ts";
+import type { KeyRecord, KeyVersionRecord, ProjectRecord } from "./records.ts";
+import { isReservedProject } from "./reserved-project.ts";
+
+const LIMIT = 50_000;
+
+export interface KeyDirectoryPorts {
+  readonly store: Pick<ProjectStore, "findProject"> & Pick<KeyStore, "findKey" | "readKeyVersion">;
+  readonly vouchedRows: VouchedRows;
+}
+
+/** Keys by what callers name them, each checked by its MAC when it is read: bounded, and dropped when a key changes. */
+export class KeyDirectory {
+  readonly #ports: KeyDirectoryPorts;
+  readonly #projects = new BoundedCache<ProjectRecord>(LIMIT, () => undefined);
+  readonly #keys = new BoundedCache<KeyRecord>(LIMIT, () => undefined);
+  readonly #versions = new BoundedCache<KeyVersionRecord>(LIMIT, () => undefined);
+
+  constructor(ports: KeyDirectoryPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * By id or by name. The reserved project does not exist for callers.
+   * @throws Failure `project-not-found`.
+   */
+  project(ref: string): Promise<ProjectRecord> {
+    return this.#projects.use(
+      ref,
+      async () => {
+        const project = await this.#ports.store.findProject({ ref });
+        if (!project || isReservedProject(project.id)) {
+          throw new Failure("project-not-found", "there is no such project", { field: "project" });
+        }
+        return project;
+      },
+      keep,
+    );
+  }
+
+  /**
+   * By id or by name within the project.
+   * @throws Failure `key-not-found`, `record-not-vouched`.
+   */
+  key(projectId: ProjectId, ref: string): Promise<KeyRecord> {
+    return this.#keys.use(
+      `${projectId}/${ref}`,
+      async () => {
+        const key = await this.#ports.store.findKey({ projectId, ref });
+        if (!key)
+          throw new Failure("key-not-found", "there is no such key in this project", { field: "key" });
+        return this.#ports.vouchedRows.checkKey(key);
+      },
+      keep,
+    );
+  }
+
+  /** @throws Failure `key-not-found`, `record-not-vouched`. */
+  version(key: KeyRecord, version: number): Promise<KeyVersionRecord> {
+    return this.#versions.use(
+      `${key.id}/${version}`,
+      async () => {
+        const found = await this.#ports.store.readKeyVersion({ keyId: key.id, version });
+        if (found?.projectId !== key.projectId) {
+          throw new Failure("key-not-found", `the key has no version ${version}`);
+        }
+        return this.#ports.vouchedRows.checkVersion(found);
+      },
+      keep,
+    );
+  }
+
+  /** After every change of a key: what is being read meanwhile is not kept either. */
+  dropKey(keyId: KeyId): void {
+    this.#keys.drop((_, key) => key.id === keyId);
+  }
+}
+
+const keep = <Value>(value: Value): Promise<Value> => Promise.resolve(value);

@@ -1,0 +1,101 @@
+import type { Clock } from "../clock.ts";
+import { Failure } from "../errors.ts";
+import type { GroupName, UnitAddress } from "../ids.ts";
+import { DEFAULT_TYPE } from "../ids.ts";
+import type { ChangeStore, UnitRecord, UnitStore } from "../ports/store.ts";
+import type { UnitFolder } from "../ports/unit-folder.ts";
+import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
+import { readingOf } from "../unit/attached-units.ts";
+import { cloneMasterKey } from "./clone-master-key.ts";
+import { readmitUnit } from "./readmit-unit.ts";
+
+/**
+ * Creates a software unit, pins it and its group's units to each other, copies the group's master keys into it, and
+ * lets it serve. It joins with CURRENT, and with NEW too while a change has one. What was interrupted is repeated by
+ * adding the same address again: until it serves, the unit is `joining`.
+ * @throws Failure `unit-exists`, `no-serving-unit`, and those of cloning.
+ */
+export async function addUnit(
+  ports: {
+    readonly store: UnitStore & Pick<ChangeStore, "listFences" | "readFence" | "readChange">;
+    readonly folder: UnitFolder;
+    readonly units: AttachedUnits;
+    readonly clock: Clock;
+  },
+  input: { readonly address: UnitAddress | undefined; readonly group: GroupName; readonly by: string },
+): Promise<AttachedUnit> {
+  const { units } = ports;
+  const [source] = (await units.refreshGroup(input.group), units.serving(input.group));
+  if (!source) throw new Failure("no-serving-unit");
+  const address = input.address ?? (await nextAddress(ports));
+  if (!units.all().some(({ record }) => record.address === address)) await join(ports, address, input);
+  const { record } = units.find(address);
+  if (record.group !== input.group || record.state !== "joining") throw new Failure("unit-exists");
+
+  await pinEachOther(units, units.reachable(address));
+  const reading = readingOf(source, DEFAULT_TYPE);
+  const clone = { type: DEFAULT_TYPE, from: source.record.address, to: address };
+  await cloneMasterKey(units, { ...clone, register: "CURRENT" });
+  if (reading?.NEW.vp) {
+    await cloneMasterKey(units, { ...clone, register: "NEW" });
+    if (reading.NEW.state === "full committed") {
+      await units.execute(address, { verb: "commit", type: DEFAULT_TYPE, vp: reading.NEW.vp });
+    }
+  }
+  return readmitUnit(ports, { address, by: input.by });
+}
+
+async function join(
+  ports: {
+    readonly store: UnitStore;
+    readonly folder: UnitFolder;
+    readonly units: AttachedUnits;
+    readonly clock: Clock;
+  },
+  address: UnitAddress,
+  input: { readonly group: GroupName; readonly by: string },
+): Promise<void> {
+  const unit = await ports.folder.create(address, input.group);
+  const record: UnitRecord = {
+    address,
+    group: input.group,
+    adapter: unit.description.adapter,
+    state: "joining",
+    reason: "the master keys of its group are not copied yet",
+    stateBy: input.by,
+    publicKey: unit.description.publicKey,
+    addedAtMs: ports.clock.nowMs(),
+  };
+  if ((await ports.store.addUnit({ unit: record })) === "address-taken") {
+    await unit.close();
+    throw new Failure("unit-exists");
+  }
+  await ports.units.attach(record, unit);
+}
+
+/** The next free address on card 01. */
+async function nextAddress(ports: {
+  readonly folder: UnitFolder;
+  readonly units: AttachedUnits;
+}): Promise<UnitAddress> {
+  const taken = new Set<string>([
+    ...(await ports.folder.list()),
+    ...ports.units.all().map(({ record }) => record.address),
+  ]);
+  for (let domain = 1; domain <= 0xffff; domain += 1) {
+    const address = `01.${domain.toString(16).padStart(4, "0")}`;
+    if (!taken.has(address)) return address as UnitAddress;
+  }
+  throw new Failure("unit-exists", "every address of card 01 is taken");
+}
+
+async function pinEachOther(units: AttachedUnits, joining: ReachableUnit): Promise<void> {
+  const peers = units
+    .inGroup(joining.record.group)
+    .filter(({ record }) => record.address !== joining.record.address);
+  for (const peer of peers) {
+    if (!peer.unit) continue;
+    await joining.unit.registers.pinPeer(peer.unit.description);
+    await peer.unit.registers.pinPeer(joining.unit.description);
+  }
+}

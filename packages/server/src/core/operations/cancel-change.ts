@@ -1,0 +1,42 @@
+import { Failure } from "../errors.ts";
+import { advanceChange, readChange } from "../master-key-change/advance-change.ts";
+import type { Change } from "../master-key-change/change.ts";
+import { sideOf } from "../master-key-change/facts.ts";
+import { unitFacts } from "../master-key-change/gather-facts.ts";
+import { mayAdvance } from "../master-key-change/transitions.ts";
+import type { ChangeInput, ChangePorts } from "./change-ports.ts";
+
+/**
+ * Takes a change back: second forms are dropped and NEW is cleared. Possible until the first unit has activated, which
+ * the units are asked afresh. A change that is PLANNED ends at once; what custodians have loaded into NEW stays.
+ * @throws Failure `change-state` saying in which state it is, or which unit has activated.
+ */
+export async function cancelChange(ports: ChangePorts, input: ChangeInput): Promise<Change> {
+  const change = await readChange(ports, input.change);
+  if (!mayAdvance(change.state, "cancel")) {
+    const way = ["ACTIVATING", "ACTIVATED", "FINALIZING", "DONE"].includes(change.state)
+      ? "; when it is DONE, `claviger change restore` goes back"
+      : "";
+    throw new Failure(
+      "change-state",
+      `change ${change.id} is ${change.state}, opened by ${change.openedBy}${way}`,
+    );
+  }
+  const units = unitFacts(await ports.units.refreshGroup(change.group), change.type);
+  const activated =
+    change.to === undefined ? undefined : units.find((unit) => sideOf(change, unit) === "after");
+  if (activated) {
+    throw new Failure(
+      "change-state",
+      `unit ${activated.address} has activated the target already; finish the change, then restore`,
+    );
+  }
+  const canceling = await advanceChange(
+    ports,
+    change,
+    { name: "cancel" },
+    { by: input.by, note: "canceled" },
+  );
+  ports.runner.interrupt();
+  return canceling;
+}

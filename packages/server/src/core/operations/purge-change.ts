@@ -1,0 +1,47 @@
+import { Failure } from "../errors.ts";
+import { readChange } from "../master-key-change/advance-change.ts";
+import type { Change } from "../master-key-change/change.ts";
+import { serving, sideOf } from "../master-key-change/facts.ts";
+import { unitFacts } from "../master-key-change/gather-facts.ts";
+import type { ChangeInput, ChangePorts } from "./change-ports.ts";
+import { refuseObstacles } from "./create-change.ts";
+import { requestApproval } from "./request-approval.ts";
+
+/**
+ * Asks to delete the forms under the old master key and to clear OLD. Another principal has to approve; then every row
+ * is opened once more on every serving unit before anything is deleted.
+ * @throws Failure `change-state` when it is not DONE or another change is open, `change-not-ready`.
+ */
+export async function purgeChange(ports: ChangePorts, input: ChangeInput): Promise<Change> {
+  const change = await readChange(ports, input.change);
+  await refuseUnlessPurgeable(ports, change);
+  return requestApproval(ports, change, { action: "purge", by: input.by, note: "purge asked for" });
+}
+
+/** Checks again, and has every sweep look for rows that were born since it ended. */
+export async function beginPurge(ports: ChangePorts, change: Change): Promise<void> {
+  await refuseUnlessPurgeable(ports, change);
+  for (const sweep of await ports.store.readSweeps({ changeId: change.id })) {
+    await ports.store.writeSweep({ changeId: change.id, sweep: { ...sweep, complete: false } });
+  }
+}
+
+async function refuseUnlessPurgeable(ports: ChangePorts, change: Change): Promise<void> {
+  if (change.state !== "DONE") {
+    throw new Failure("change-state", `change ${change.id} is ${change.state}, not DONE`);
+  }
+  const fence = await ports.store.readFence(change);
+  if (fence?.openChange) {
+    throw new Failure("change-open", `change ${fence.openChange} is open and may need the old forms`);
+  }
+  const units = unitFacts(await ports.units.refreshGroup(change.group), change.type);
+  const strangers = serving({ units }).filter((unit) => sideOf(change, unit) !== "after");
+  refuseObstacles(
+    strangers.map((unit) => ({
+      what: `unit ${unit.address} does not show the change's target in CURRENT`,
+      advice: "a later change has taken its place, or the unit must be brought back",
+      unit: unit.address,
+      overridable: false,
+    })),
+  );
+}

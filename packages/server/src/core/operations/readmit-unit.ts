@@ -1,0 +1,60 @@
+import { Failure } from "../errors.ts";
+import type { UnitAddress } from "../ids.ts";
+import { shownVp } from "../ids.ts";
+import type { Change, Fence } from "../master-key-change/change.ts";
+import type { ChangeStore, UnitStore } from "../ports/store.ts";
+import type { AttachedUnit, AttachedUnits } from "../unit/attached-units.ts";
+import { readingOf } from "../unit/attached-units.ts";
+import type { RegisterReading } from "../unit/registers.ts";
+
+/**
+ * Lets a joining or quarantined unit serve, once its registers are those of its group: CURRENT as the fence has it, and
+ * while a change is between STAGED and READY the target in NEW too. While units activate, either side will do.
+ * @throws Failure `unit-register-differs` saying what it holds and what it must hold, `unit-unreachable`.
+ */
+export async function readmitUnit(
+  ports: {
+    readonly store: UnitStore & Pick<ChangeStore, "listFences" | "readChange">;
+    readonly units: AttachedUnits;
+  },
+  input: { readonly address: UnitAddress; readonly by: string },
+): Promise<AttachedUnit> {
+  const { store, units } = ports;
+  await units.refresh(input.address);
+  const unit = units.reachable(input.address);
+  if (unit.record.state === "serving") return unit;
+  for (const fence of await store.listFences({})) {
+    if (fence.group !== unit.record.group) continue;
+    const change = fence.openChange && (await store.readChange({ id: fence.openChange }));
+    const reading = readingOf(unit, fence.type);
+    const differs = reading
+      ? difference(reading, fence, change || undefined)
+      : `it has no ${fence.type} registers`;
+    if (differs) throw new Failure("unit-register-differs", `unit ${input.address} cannot serve: ${differs}`);
+  }
+  const outcome = await store.setUnitState({
+    address: input.address,
+    from: ["joining", "quarantined"],
+    state: "serving",
+    reason: undefined,
+    by: input.by,
+  });
+  if (outcome === "state-differs")
+    throw new Failure("unit-not-found", `unit ${input.address} was removed or changed`);
+  units.noteRecord({ ...unit.record, state: "serving", reason: undefined, stateBy: input.by });
+  return units.find(input.address);
+}
+
+function difference(reading: RegisterReading, fence: Fence, change: Change | undefined): string | undefined {
+  const current = reading.CURRENT.vp;
+  const shown = current ? shownVp(current) : "nothing";
+  if (change?.state === "ACTIVATING" && current !== undefined && current === change.to) return undefined;
+  if (current !== fence.currentVp)
+    return `CURRENT holds ${shown}, the group's master key is ${shownVp(fence.currentVp)}`;
+  const needsNew =
+    change?.to !== undefined && ["STAGED", "REENCIPHERING", "READY", "ACTIVATING"].includes(change.state);
+  if (needsNew && change.to && (reading.NEW.state !== "full committed" || reading.NEW.vp !== change.to)) {
+    return `NEW does not hold the committed target ${shownVp(change.to)} of the open change`;
+  }
+  return undefined;
+}

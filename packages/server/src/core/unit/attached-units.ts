@@ -1,0 +1,123 @@
+import { Failure, isFailure } from "../errors.ts";
+import type { GroupName, MasterKeyType, UnitAddress } from "../ids.ts";
+import type { UnitRecord } from "../ports/store.ts";
+import type { CryptoUnit } from "./crypto-unit.ts";
+import type { RegisterCommand, RegisterReading } from "./registers.ts";
+
+/** A unit of the database as this process sees it. */
+export interface AttachedUnit {
+  readonly record: UnitRecord;
+  /** Undefined while the unit could not be opened. */
+  readonly unit: CryptoUnit | undefined;
+  /** As they were last read; undefined when the unit did not answer. */
+  readonly readings: readonly RegisterReading[] | undefined;
+}
+
+/** A unit that answered when it was last asked. */
+export interface ReachableUnit extends AttachedUnit {
+  readonly unit: CryptoUnit;
+  readonly readings: readonly RegisterReading[];
+}
+
+/** The crypto units of all groups: who they are, whether they serve, and what their registers held when last read. */
+export class AttachedUnits {
+  readonly #units = new Map<UnitAddress, AttachedUnit>();
+  #turn = 0;
+
+  /** Takes a unit over, to be closed with the others. `unit` is undefined if it could not be opened. */
+  async attach(record: UnitRecord, unit: CryptoUnit | undefined): Promise<AttachedUnit> {
+    this.#units.set(record.address, { record, unit, readings: undefined });
+    return this.refresh(record.address);
+  }
+
+  async detach(address: UnitAddress): Promise<void> {
+    const attached = this.find(address);
+    this.#units.delete(address);
+    await attached.unit?.close();
+  }
+
+  /** Notes the standing that the database has now. */
+  noteRecord(record: UnitRecord): void {
+    this.#units.set(record.address, { ...this.find(record.address), record });
+  }
+
+  /** @throws Failure `unit-not-found`. */
+  find(address: UnitAddress): AttachedUnit {
+    const attached = this.#units.get(address);
+    if (!attached) throw new Failure("unit-not-found", `there is no crypto unit ${address}`);
+    return attached;
+  }
+
+  /** @throws Failure `unit-not-found`, `unit-unreachable`. */
+  reachable(address: UnitAddress): ReachableUnit {
+    const attached = this.find(address);
+    if (!isReachable(attached))
+      throw new Failure("unit-unreachable", `crypto unit ${address} does not answer`);
+    return attached;
+  }
+
+  all(): readonly AttachedUnit[] {
+    return [...this.#units.values()].toSorted((a, b) => (a.record.address < b.record.address ? -1 : 1));
+  }
+
+  inGroup(group: GroupName): readonly AttachedUnit[] {
+    return this.all().filter((attached) => attached.record.group === group);
+  }
+
+  /** Units that serve and answer, beginning with another one at each call so that work spreads. */
+  serving(group: GroupName): readonly ReachableUnit[] {
+    const serving = this.inGroup(group).filter((attached) => attached.record.state === "serving");
+    const reachable = serving.filter(isReachable);
+    if (reachable.length < 2) return reachable;
+    this.#turn = (this.#turn + 1) % reachable.length;
+    return [...reachable.slice(this.#turn), ...reachable.slice(0, this.#turn)];
+  }
+
+  /** Reads the registers of a unit again. A unit that does not answer is noted as such; this does not throw for it. */
+  async refresh(address: UnitAddress): Promise<AttachedUnit> {
+    const { unit } = this.find(address);
+    const readings = unit && (await readOrUndefined(unit));
+    const now = this.find(address);
+    const refreshed: AttachedUnit = { record: now.record, unit: now.unit, readings };
+    this.#units.set(address, refreshed);
+    return refreshed;
+  }
+
+  async refreshGroup(group: GroupName): Promise<readonly AttachedUnit[]> {
+    await Promise.all(this.inGroup(group).map((attached) => this.refresh(attached.record.address)));
+    return this.inGroup(group);
+  }
+
+  /** Does a register command and reads the registers afterwards, whether it succeeded or not. */
+  async execute(address: UnitAddress, command: RegisterCommand): Promise<RegisterReading> {
+    const { unit } = this.reachable(address);
+    try {
+      return await unit.registers.execute(command);
+    } finally {
+      await this.refresh(address);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all().map(async ({ unit }) => unit?.close()));
+    this.#units.clear();
+  }
+}
+
+export function isReachable(attached: AttachedUnit): attached is ReachableUnit {
+  return attached.unit !== undefined && attached.readings !== undefined;
+}
+
+/** The reading of one master key type; undefined when the unit does not answer or has no such type. */
+export function readingOf(attached: AttachedUnit, type: MasterKeyType): RegisterReading | undefined {
+  return attached.readings?.find((reading) => reading.type === type);
+}
+
+async function readOrUndefined(unit: CryptoUnit): Promise<readonly RegisterReading[] | undefined> {
+  try {
+    return await unit.registers.read();
+  } catch (error) {
+    if (isFailure(error, "unit-unreachable", "unit-file-tampered")) return undefined;
+    throw error;
+  }
+}

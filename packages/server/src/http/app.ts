@@ -1,0 +1,166 @@
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import Fastify, { LogController } from "fastify";
+import type {
+  ConnectionError,
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+} from "fastify";
+import { Failure } from "../core/errors.ts";
+import { failureOf } from "./failure-of.ts";
+import { HTTP_LIMITS } from "./limits.ts";
+import { compileValidator } from "./validator.ts";
+
+/*
+ * What holds for every request, whatever its protocol:
+ * - a route that no role table lists cannot be registered;
+ * - the request id is made here; none is taken from clients;
+ * - bodies are JSON, bounded, and refused when they reach for a prototype;
+ * - replies are not cached and not sniffed;
+ * - every error leaves as a reply of the protocol; what is not a Failure is logged with its stack, and the reply
+ *   says no more than the request id;
+ * - once the service stops, what still arrives is refused, and what is under way is finished.
+ */
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Name of the operation, for logs and metrics. */
+    operation?: string;
+    /** True for routes that also answer while the service stops. */
+    alsoWhileStopping?: boolean;
+  }
+}
+
+/** What a protocol replies for a failure. */
+export interface FailureReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+}
+
+export interface AppOptions {
+  readonly log: FastifyBaseLogger;
+  /** Largest request body. */
+  readonly bodyLimitBytes: number;
+  /** Makes the reply for a failure outside the routes of a protocol that has a form of its own. */
+  readonly presentFailure: (failure: Failure, requestId: string) => FailureReply;
+  /** Whether a table states who may call this route; `path` as it is registered. */
+  readonly isListedRoute: (method: string, path: string) => boolean;
+  /** Takes notice of each finished request; `operation` is "none" where no route matched. */
+  readonly observe?: (operation: string, status: number, seconds: number) => void;
+}
+
+/** The Fastify application without routes. Routes are added by the protocols, before `ready`. */
+export function buildApp(options: AppOptions): FastifyInstance {
+  const { log, presentFailure } = options;
+  let stopping = false;
+
+  const app: FastifyInstance = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
+    requestIdHeader: false,
+    genReqId: newRequestId,
+    trustProxy: false,
+    bodyLimit: options.bodyLimitBytes,
+    onProtoPoisoning: "error",
+    onConstructorPoisoning: "error",
+    keepAliveTimeout: HTTP_LIMITS.idleTimeoutMs,
+    requestTimeout: HTTP_LIMITS.requestTimeoutMs,
+    http: {
+      headersTimeout: HTTP_LIMITS.headersTimeoutMs,
+      connectionsCheckingInterval: HTTP_LIMITS.timeoutCheckIntervalMs,
+      maxHeaderSize: HTTP_LIMITS.headerBytes,
+    },
+    routerOptions: { maxParamLength: HTTP_LIMITS.pathParameterLength },
+    forceCloseConnections: "idle",
+    // Fastify's own 503 has another form; the hook below refuses in ours.
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply),
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, presentFailure),
+  });
+
+  const sendError = (
+    error: unknown,
+    request: Pick<FastifyRequest, "id" | "log">,
+    reply: Pick<FastifyReply, "code" | "headers" | "send">,
+  ): void => {
+    const { status, headers, body } = presentFailure(failureOf(error, request.log), request.id);
+    void reply
+      .code(status)
+      .headers({ ...replyHeaders(request.id), ...headers })
+      .send(body);
+  };
+
+  app.addHook("onRoute", ({ method, url }) => {
+    for (const one of [method].flat()) {
+      if (!options.isListedRoute(one, url)) throw new Error(`No role table lists the route ${one} ${url}.`);
+    }
+  });
+  app.addHook("preClose", (done) => {
+    stopping = true;
+    done();
+  });
+  app.addHook("onRequest", (request, reply, done) => {
+    void reply.headers(replyHeaders(request.id));
+    const refused = stopping && request.routeOptions.config.alsoWhileStopping !== true;
+    done(refused ? new Failure("stopping") : undefined);
+  });
+  app.addHook("onResponse", (request, reply, done) => {
+    const operation = request.routeOptions.config.operation ?? "none";
+    options.observe?.(operation, reply.statusCode, reply.elapsedTime / 1000);
+    request.log.debug(
+      { operation, method: request.method, status: reply.statusCode, ms: reply.elapsedTime },
+      "request",
+    );
+    done();
+  });
+
+  app.setValidatorCompiler(compileValidator);
+  app.removeContentTypeParser("text/plain");
+  app.setErrorHandler(sendError);
+  app.setNotFoundHandler(() => {
+    throw new Failure("route-not-found");
+  });
+  return app;
+}
+
+function newRequestId(): string {
+  return `req-${randomUUID()}`;
+}
+
+function replyHeaders(requestId: string): Record<string, string> {
+  return { "cache-control": "no-store", "x-content-type-options": "nosniff", "x-request-id": requestId };
+}
+
+/** Status of what Node's HTTP parser refuses before there is a request. */
+const CONNECTION_STATUS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+
+/** Answers what is not HTTP, too long or too slow, and closes the connection. */
+function refuseConnection(
+  error: ConnectionError,
+  socket: Socket,
+  presentFailure: AppOptions["presentFailure"],
+): void {
+  if (error.code === "ECONNRESET" || socket.destroyed) return;
+  const requestId = newRequestId();
+  const failure = new Failure(
+    "invalid-request",
+    "The request is not well-formed HTTP, or too long, or too slow.",
+  );
+  const body = JSON.stringify(presentFailure(failure, requestId).body);
+  const headers = {
+    ...replyHeaders(requestId),
+    "content-type": "application/json; charset=utf-8",
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+  };
+  const status = CONNECTION_STATUS[error.code] ?? "400 Bad Request";
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  if (socket.writable) socket.write([`HTTP/1.1 ${status}`, ...lines, "", body].join("\r\n"));
+  socket.destroy();
+}

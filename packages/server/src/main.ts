@@ -1,0 +1,59 @@
+import { relative } from "node:path";
+import type { Daemon } from "./compose.ts";
+import { composeDaemon } from "./compose.ts";
+import { isFailure } from "./core/errors.ts";
+import { shownVp } from "./core/ids.ts";
+import { readConfig, readConfigFile } from "./ops/config.ts";
+import { createLog } from "./ops/log.ts";
+import { VERSION } from "./version.ts";
+
+/** `npm start`: reads the configuration, composes, listens, and stops when it is told to. */
+async function main(): Promise<void> {
+  process.umask(0o077);
+  const config = readConfig(process.env, process.cwd(), readConfigFile);
+  const daemon = await composeDaemon(config, createLog(config.logLevel));
+  process.stdout.write(greeting(daemon));
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      daemon.stop().then(
+        () => process.exit(0),
+        (error: unknown) => die(error),
+      );
+    });
+  }
+}
+
+function greeting({ url, data, created }: Daemon): string {
+  const serves = `Claviger ${VERSION} serves on ${url}\n`;
+  if (created === undefined) return serves;
+  const at = (path: string) => relative(process.cwd(), path) || path;
+  return [
+    `Created, in the evaluation layout (units, PINs and database side by side; keep them apart in production):`,
+    `  crypto unit     ${at(data.units)}/01.0001.unit`,
+    `  its PIN         ${at(data.pins)}/01.0001.pin`,
+    `  database        ${at(data.store)}/claviger.db`,
+    `  administrator   ${at(data.adminToken)}   (bearer token)`,
+    `  master key      WK ${shownVp(created)}   (verification pattern)`,
+    ``,
+    serves,
+    `Next, in another terminal:`,
+    `  npx claviger status`,
+    `  npx claviger project create shop`,
+    `  npx claviger key create orders --project shop`,
+    ``,
+  ].join("\n");
+}
+
+function die(error: unknown): never {
+  if (isFailure(error)) process.stderr.write(`claviger: ${error.message}\n  → ${error.advice}\n`);
+  else
+    process.stderr.write(
+      `claviger: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+  process.exit(1);
+}
+
+main().catch(die);

@@ -1,0 +1,21 @@
+import { ROUTES } from "@claviger/api";
+import Fastify from "fastify";
+import { Failure } from "../../core/errors.ts";
+import { registerNativeRoutes } from "./routes.ts";
+import type { NativeHandlers } from "./routes.ts";
+
+/** The text of docs/openapi.json: the document that a daemon serves, made without one. */
+export async function openApiDocument(): Promise<string> {
+  const refuse = async (): Promise<never> => {
+    throw new Failure("internal");
+  };
+  const handlers = Object.fromEntries(
+    Object.keys(ROUTES).map((name) => [name, refuse]),
+  ) as unknown as NativeHandlers;
+  const app = Fastify();
+  await registerNativeRoutes(app, { handlers, authenticate: refuse });
+  await app.ready();
+  const document = `${JSON.stringify(app.swagger(), null, 2)}\n`;
+  await app.close();
+  return document;
+}

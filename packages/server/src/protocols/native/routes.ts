@@ -1,0 +1,125 @@
+import { BODY_LIMIT_BYTES, ROUTES } from "@claviger/api";
+import type { RouteInput, RouteName, RouteReply } from "@claviger/api";
+import swagger from "@fastify/swagger";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import type { TSchema } from "typebox";
+import type { Principal } from "../../core/access/principal.ts";
+import { Failure } from "../../core/errors.ts";
+import { authorize } from "./auth.ts";
+import type { Authenticate } from "./auth.ts";
+import {
+  BEARER_SECURITY,
+  ERROR_REPLIES,
+  ERROR_REPLY_SCHEMA,
+  OPENAPI_OPTIONS,
+  successReply,
+} from "./openapi.ts";
+import { OPEN_ROUTES } from "./roles.ts";
+
+/** Largest request body of this protocol. */
+export const NATIVE_BODY_LIMIT_BYTES = BODY_LIMIT_BYTES;
+
+/** What the routes call: one function a route, which gets its validated input and who calls. */
+export type NativeHandlers = {
+  readonly [R in RouteName]: (input: RouteInput<R>, caller: Principal) => Promise<RouteReply<R>>;
+};
+
+export interface NativeRoutes {
+  readonly handlers: NativeHandlers;
+  readonly authenticate: Authenticate;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who calls a native route; null until its token is checked. */
+    principal: Principal | null;
+  }
+}
+
+interface Row {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: TSchema;
+  readonly query?: TSchema;
+  readonly body?: TSchema;
+  readonly reply: TSchema;
+}
+
+/** The schema of a part that a route does not have. */
+const NOTHING = Type.Object({}, { additionalProperties: false });
+
+/** Adds every route of the native API, and the OpenAPI document that describes them. */
+export async function registerNativeRoutes(app: FastifyInstance, native: NativeRoutes): Promise<void> {
+  await app.register(swagger, OPENAPI_OPTIONS);
+  app.addSchema(ERROR_REPLY_SCHEMA);
+  app.decorateRequest("principal", null);
+  for (const name of Object.keys(ROUTES) as RouteName[]) registerRoute(app, name, native);
+  registerOpenApi(app);
+}
+
+function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, native: NativeRoutes): void {
+  const row: Row = ROUTES[name];
+  const handle: NativeHandlers[R] = native.handlers[name];
+  app.route({
+    method: row.method,
+    url: row.path,
+    bodyLimit: NATIVE_BODY_LIMIT_BYTES,
+    config: { operation: name },
+    schema: {
+      operationId: name,
+      summary: row.summary,
+      security: BEARER_SECURITY,
+      querystring: row.query ?? NOTHING,
+      ...(row.params && { params: row.params }),
+      ...(row.body && { body: row.body }),
+      response: { 200: successReply(row.reply), ...ERROR_REPLIES },
+    },
+    // Before the body is read: a stranger's body costs nothing, and tells nothing.
+    onRequest: async (request) => {
+      request.principal = await authorize(name, request.headers.authorization, native.authenticate);
+    },
+    preValidation: async (request) => {
+      if (row.body === undefined) refuseBody(request);
+    },
+    handler: async (request) => {
+      if (request.principal === null)
+        throw new Failure("internal", "The caller of the route was not checked.");
+      return await handle(inputOf<R>(row, request), request.principal);
+    },
+  });
+}
+
+/** The parts that the route has; Fastify has validated them against the schemas that their types are made from. */
+function inputOf<R extends RouteName>(row: Row, request: FastifyRequest): RouteInput<R> {
+  return {
+    ...(row.params && { params: request.params }),
+    ...(row.query && { query: request.query }),
+    ...(row.body && { body: request.body }),
+  } as RouteInput<R>;
+}
+
+/** Refuses a body where the route takes none; `{}` says nothing, and passes. Fastify does not parse bodies of GET and HEAD. */
+function refuseBody({ body, headers }: FastifyRequest): void {
+  if (body === undefined) {
+    const length = headers["content-length"] ?? "0";
+    if (length === "0" && headers["transfer-encoding"] === undefined) return;
+  } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
+    const [member] = Object.keys(body);
+    if (member === undefined) return;
+    throw new Failure("invalid-request", "This route takes no body.", { field: member });
+  }
+  throw new Failure("invalid-request", "This route takes no body.", { field: "body" });
+}
+
+function registerOpenApi(app: FastifyInstance): void {
+  const { method, path } = OPEN_ROUTES.openApi;
+  app.route({
+    method,
+    url: path,
+    config: { operation: "openApi" },
+    schema: { hide: true },
+    handler: async (_request, reply) => await reply.send(app.swagger()),
+  });
+}

@@ -1,0 +1,123 @@
+import type {
+  ChangeView,
+  KeyView,
+  ObstacleView,
+  PlanView,
+  PrincipalView,
+  ProjectView,
+  RegistersView,
+  UnitView,
+} from "@claviger/api";
+import type { KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
+import type { ChangeReport } from "../../core/operations/report-change.ts";
+import type { ChangePlan } from "../../core/operations/plan-change.ts";
+import type { UnitReport } from "../../core/operations/report-units.ts";
+import type { PrincipalRecord } from "../../core/ports/store.ts";
+
+/** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
+
+const at = (ms: number): string => new Date(ms).toISOString();
+
+export function projectView(project: ProjectRecord): ProjectView {
+  return { id: project.id, name: project.name, createdAt: at(project.createdAtMs) };
+}
+
+export function keyView(key: KeyRecord): KeyView {
+  const { id, projectId, name, spec, usage, state, currentVersion } = key;
+  return { id, projectId, name, spec, usage, state, currentVersion, createdAt: at(key.createdAtMs) };
+}
+
+type Reading = NonNullable<UnitReport["registers"]>[number];
+
+function registersView(reading: Reading): RegistersView {
+  const { type, NEW, CURRENT, OLD } = reading;
+  return {
+    type,
+    NEW: { state: NEW.state, vp: NEW.vp ?? null },
+    CURRENT: { state: CURRENT.state, vp: CURRENT.vp ?? null },
+    OLD: { state: OLD.state, vp: OLD.vp ?? null },
+  };
+}
+
+export function unitView(unit: UnitReport): UnitView {
+  return {
+    address: unit.address,
+    group: unit.group,
+    adapter: unit.adapter,
+    state: unit.state,
+    reason: unit.reason ?? null,
+    reachable: unit.registers !== undefined,
+    fingerprint: unit.fingerprint,
+    registers: (unit.registers ?? []).map(registersView),
+    addedAt: at(unit.addedAtMs),
+  };
+}
+
+/** The registers of one type of some units: what the commands of custodians answer with. */
+export function unitRegisters(units: readonly UnitReport[], type: RegistersView["type"]) {
+  return {
+    units: units.flatMap(({ address, registers }) => {
+      const reading = registers?.find((one) => one.type === type);
+      return reading ? [{ address, registers: registersView(reading) }] : [];
+    }),
+  };
+}
+
+export function planView(plan: ChangePlan): PlanView {
+  return { ...plan, to: plan.to ?? null, obstacles: plan.obstacles.map(obstacleView) };
+}
+
+function obstacleView(obstacle: ChangePlan["obstacles"][number]): ObstacleView {
+  return { ...obstacle, unit: obstacle.unit ?? null };
+}
+
+export function changeView(report: ChangeReport): ChangeView {
+  const { change, rows, sweeps, failures, history } = report;
+  const { approval } = change;
+  return {
+    id: change.id,
+    group: change.group,
+    type: change.type,
+    state: change.state,
+    from: change.from,
+    to: change.to ?? null,
+    expectedVp: change.expectedVp ?? null,
+    restores: change.restores ?? null,
+    openedBy: change.openedBy,
+    openedAt: at(change.openedAtMs),
+    paused: change.paused,
+    freeze: change.freeze,
+    rowsPerSecond: change.rowsPerSecond ?? null,
+    blockedReason: change.blockedReason ?? null,
+    progress: {
+      keks: rows.keks,
+      lacking: rows.lacking,
+      failed: rows.failed,
+      verified: sweeps.map(({ unit, opened, complete, refused }) => ({
+        unit,
+        opened,
+        complete: complete && refused.length === 0,
+      })),
+    },
+    failures: failures.map(({ projectId, kekId, reason, attempt }) => ({
+      projectId,
+      kekId,
+      reason,
+      attempt,
+    })),
+    approval: approval
+      ? {
+          action: approval.action,
+          requestedBy: approval.requestedBy,
+          requestedAt: at(approval.requestedAtMs),
+          approvedBy: approval.approvedBy ?? null,
+        }
+      : null,
+    history: history.map(({ atMs, state, by, note }) => ({ at: at(atMs), state, by, note })),
+  };
+}
+
+export function principalView(principal: PrincipalRecord): PrincipalView {
+  const { id, name, roles } = principal;
+  return { id, name, roles: [...roles], createdAt: at(principal.createdAtMs) };
+}

@@ -1,0 +1,218 @@
+import { sql } from "kysely";
+import type { KekId, ProjectId } from "../../core/ids.ts";
+import type { Change } from "../../core/master-key-change/change.ts";
+import type { Claimed, ClaimRequest, RewrapOutcome, RewrapRow, WorkOrder } from "../../core/ports/store.ts";
+import type { QueryBuilder, Script } from "../script.ts";
+import { all, first, run, runMany } from "../script.ts";
+import { readChange } from "./changes.ts";
+import type { HeldFence } from "./fences.ts";
+import { holdFence } from "./fences.ts";
+
+/** States in which a row may get its form under the target; in the later ones as a repair. */
+const REENCIPHER_IN = ["REENCIPHERING", "READY", "ACTIVATING", "ACTIVATED"] as const;
+
+interface Work {
+  readonly held: HeldFence;
+  readonly change: Change;
+  readonly fromMk: number;
+  readonly toMk: number;
+}
+
+/** The fence and the change, if both still are what the worker's order says: a late worker gets nothing and writes nothing. */
+function* holdForWork(
+  db: QueryBuilder,
+  order: WorkOrder,
+  states: readonly Change["state"][],
+): Script<Work | undefined> {
+  const change = yield* readChange(db, { id: order.changeId });
+  if (!change?.to || !states.includes(change.state)) return undefined;
+  const held = yield* holdFence(db, change);
+  if (!held || held.fence.generation !== order.generation) return undefined;
+  const holdsFence =
+    change.state === "DONE" ? held.fence.openChange === undefined : held.fence.openChange === change.id;
+  if (!holdsFence) return undefined;
+  return { held, change, fromMk: held.patterns.id(change.from), toMk: held.patterns.id(change.to) };
+}
+
+export function* claimRows(db: QueryBuilder, input: WorkOrder & ClaimRequest): Script<Claimed> {
+  const work = yield* holdForWork(db, input, REENCIPHER_IN);
+  if (!work) return "moved";
+  return { written: 0, rows: yield* claim(db, work, input) };
+}
+
+export function* commitRows(
+  db: QueryBuilder,
+  input: WorkOrder & { outcomes: readonly RewrapOutcome[]; nowMs: number; next: ClaimRequest | undefined },
+): Script<Claimed> {
+  const work = yield* holdForWork(db, input, REENCIPHER_IN);
+  if (!work) return "moved";
+  const done: unknown[][] = [];
+  const failed: unknown[][] = [];
+  for (const { n, rowVersion, outcome } of input.outcomes) {
+    if ("blob" in outcome) done.push([outcome.blob, work.toMk, n, rowVersion, work.toMk]);
+    else failed.push([input.changeId, outcome.refused, input.changeId, input.nowMs, n, rowVersion]);
+  }
+  const written = yield* runMany(
+    `UPDATE keks SET wrapped_new = ?, mk_new = ?, row_version = row_version + 1,
+       failed_change = NULL, failed_reason = NULL, failed_attempt = NULL, failed_at_ms = NULL
+     WHERE n = ? AND row_version = ? AND mk <> ?`,
+    done,
+  );
+  yield* runMany(
+    `UPDATE keks SET row_version = row_version + 1, failed_attempt = CASE WHEN failed_change = ? THEN failed_attempt + 1 ELSE 1 END,
+       failed_reason = ?, failed_change = ?, failed_at_ms = ?
+     WHERE n = ? AND row_version = ?`,
+    failed,
+  );
+  return { written, rows: input.next ? yield* claim(db, work, input.next) : [] };
+}
+
+/** Takes the next rows and notes in the worker's lease how far it went, so that others begin behind it. */
+function* claim(db: QueryBuilder, work: Work, request: ClaimRequest): Script<readonly RewrapRow[]> {
+  const { lease } = request;
+  const rows = yield* request.which.rows === "untried"
+    ? nextUntried(db, work, request)
+    : nextFailed(db, work, request.which.failedBeforeMs, request.limit);
+  yield* run(db.deleteFrom("rewrap_leases").where("owner", "=", lease.owner));
+  const last = rows.at(-1);
+  if (last && request.which.rows === "untried") {
+    yield* run(
+      db
+        .insertInto("rewrap_leases")
+        .values({ owner: lease.owner, change_id: work.change.id, last_n: last.n, until_ms: lease.untilMs }),
+    );
+  }
+  return rows;
+}
+
+function* nextUntried(db: QueryBuilder, work: Work, request: ClaimRequest): Script<readonly RewrapRow[]> {
+  const leased = yield* first(
+    db
+      .selectFrom("rewrap_leases")
+      .select(sql<number>`coalesce(max(last_n), 0)`.as("last"))
+      .where("change_id", "=", work.change.id)
+      .where("owner", "!=", request.lease.owner)
+      .where("until_ms", ">", request.lease.nowMs),
+  );
+  const untried = selectRows(db, work)
+    .where("n", ">", leased?.last ?? 0)
+    .where((where) =>
+      where.or([where("failed_change", "is", null), where("failed_change", "!=", work.change.id)]),
+    )
+    .orderBy("n")
+    .limit(request.limit);
+  const rows = yield* all(untried.where("mk_new", "is", null));
+  if (rows.length > 0) return rows.map((row) => rewrapRow(row, work));
+  return (yield* all(untried.where(underAnother(work)))).map((row) => rewrapRow(row, work));
+}
+
+function* nextFailed(
+  db: QueryBuilder,
+  work: Work,
+  failedBeforeMs: number,
+  limit: number,
+): Script<readonly RewrapRow[]> {
+  const rows = yield* all(
+    selectRows(db, work)
+      .where("failed_change", "=", work.change.id)
+      .where("failed_at_ms", "<=", failedBeforeMs)
+      .where((where) => where.or([where("mk_new", "is", null), where("mk_new", "!=", work.toMk)]))
+      .orderBy("failed_attempt")
+      .orderBy("n")
+      .limit(limit),
+  );
+  return rows.map((row) => rewrapRow(row, work));
+}
+
+/** A second form that is left from elsewhere; written as two ranges, which an index can follow. */
+function underAnother(work: Work) {
+  return sql<boolean>`(mk_new < ${work.toMk} OR mk_new > ${work.toMk})`;
+}
+
+function selectRows(db: QueryBuilder, work: Work) {
+  return db
+    .selectFrom("keks")
+    .select(["n", "row_version", "project_id", "id", "kcv", "wrapped", "wrapped_old", "mk_old"])
+    .where("fence_id", "=", work.held.row.id)
+    .where("mk", "!=", work.toMk);
+}
+
+interface SelectedRow {
+  n: number;
+  row_version: number;
+  project_id: string;
+  id: string;
+  kcv: Uint8Array;
+  wrapped: Uint8Array;
+  wrapped_old: Uint8Array | null;
+  mk_old: number | null;
+}
+
+function rewrapRow(row: SelectedRow, work: Work): RewrapRow {
+  return {
+    n: row.n,
+    rowVersion: row.row_version,
+    projectId: row.project_id as ProjectId,
+    kekId: row.id as KekId,
+    kcv: row.kcv,
+    blob: row.wrapped,
+    reusable: row.mk_old === work.toMk && row.wrapped_old ? row.wrapped_old : undefined,
+  };
+}
+
+export function* dropLeases(db: QueryBuilder): Script<void> {
+  yield* run(db.deleteFrom("rewrap_leases"));
+}
+
+export function* finalizeRows(
+  db: QueryBuilder,
+  input: WorkOrder & { limit: number },
+): Script<"moved" | number> {
+  const work = yield* holdForWork(db, input, ["FINALIZING"]);
+  if (!work) return "moved";
+  return yield* write(
+    `UPDATE keks SET wrapped_old = wrapped, mk_old = mk, wrapped = wrapped_new, mk = mk_new,
+       wrapped_new = NULL, mk_new = NULL, row_version = row_version + 1
+     WHERE n IN (SELECT n FROM keks WHERE fence_id = ? AND mk_new = ? AND mk = ? ORDER BY n LIMIT ?)`,
+    work.held.row.id,
+    work.toMk,
+    work.fromMk,
+    input.limit,
+  );
+}
+
+export function* dropNextForms(
+  db: QueryBuilder,
+  input: WorkOrder & { limit: number },
+): Script<"moved" | number> {
+  const work = yield* holdForWork(db, input, ["CANCELING"]);
+  if (!work) return "moved";
+  return yield* write(
+    `UPDATE keks SET wrapped_new = NULL, mk_new = NULL, row_version = row_version + 1
+     WHERE n IN (SELECT n FROM keks WHERE fence_id = ? AND mk_new = ? ORDER BY n LIMIT ?)`,
+    work.held.row.id,
+    work.toMk,
+    input.limit,
+  );
+}
+
+export function* dropOldForms(
+  db: QueryBuilder,
+  input: WorkOrder & { limit: number },
+): Script<"moved" | number> {
+  const work = yield* holdForWork(db, input, ["DONE"]);
+  if (!work || work.change.approval?.action !== "purge" || work.change.approval.approvedBy === undefined) {
+    return "moved";
+  }
+  return yield* write(
+    `UPDATE keks SET wrapped_old = NULL, mk_old = NULL, row_version = row_version + 1
+     WHERE n IN (SELECT n FROM keks WHERE fence_id = ? AND mk_old = ? ORDER BY n LIMIT ?)`,
+    work.held.row.id,
+    work.fromMk,
+    input.limit,
+  );
+}
+
+function* write(text: string, ...parameters: readonly unknown[]): Script<number> {
+  return (yield { sql: text, parameters, many: false, returnsRows: false }) as number;
+}

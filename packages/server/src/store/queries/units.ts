@@ -1,0 +1,62 @@
+import type { GroupName, UnitAddress } from "../../core/ids.ts";
+import type { UnitRecord, UnitState } from "../../core/ports/store.ts";
+import type { QueryBuilder, Script } from "../script.ts";
+import { all, run } from "../script.ts";
+
+export function* addUnit(db: QueryBuilder, input: { unit: UnitRecord }) {
+  const { unit } = input;
+  const inserted = yield* run(
+    db
+      .insertInto("units")
+      .values({
+        address: unit.address,
+        unit_group: unit.group,
+        adapter: unit.adapter,
+        state: unit.state,
+        reason: unit.reason ?? null,
+        state_by: unit.stateBy,
+        public_key: unit.publicKey,
+        added_at_ms: unit.addedAtMs,
+      })
+      .onConflict((conflict) => conflict.doNothing()),
+  );
+  return inserted === 0 ? ("address-taken" as const) : ("added" as const);
+}
+
+export function* listUnits(db: QueryBuilder): Script<readonly UnitRecord[]> {
+  const rows = yield* all(db.selectFrom("units").selectAll().orderBy("address"));
+  return rows.map((row) => ({
+    address: row.address as UnitAddress,
+    group: row.unit_group as GroupName,
+    adapter: row.adapter,
+    state: row.state,
+    reason: row.reason ?? undefined,
+    stateBy: row.state_by,
+    publicKey: row.public_key,
+    addedAtMs: row.added_at_ms,
+  }));
+}
+
+export function* setUnitState(
+  db: QueryBuilder,
+  input: {
+    address: UnitAddress;
+    from: readonly UnitState[];
+    state: UnitState;
+    reason: string | undefined;
+    by: string;
+  },
+) {
+  const updated = yield* run(
+    db
+      .updateTable("units")
+      .set({ state: input.state, reason: input.reason ?? null, state_by: input.by })
+      .where("address", "=", input.address)
+      .where("state", "in", [...input.from]),
+  );
+  return updated === 0 ? ("state-differs" as const) : ("done" as const);
+}
+
+export function* removeUnit(db: QueryBuilder, input: { address: UnitAddress }): Script<void> {
+  yield* run(db.deleteFrom("units").where("address", "=", input.address));
+}

@@ -1,0 +1,76 @@
+import type { Store } from "../core/ports/store.ts";
+import { SqliteConnection, sqliteQueries } from "./dialects/sqlite.ts";
+import { migrate } from "./migrations/migrate.ts";
+import { ScriptRunner } from "./script-runner.ts";
+import type { ScriptName } from "./scripts.ts";
+import { SCRIPTS, scriptNamed } from "./scripts.ts";
+
+export interface SqliteStoreOptions {
+  readonly path: string;
+  /**
+   * `own`: commits in a thread of their own, scans in another. `none`: everything in the caller's thread, which tests
+   * of interleavings need.
+   */
+  readonly threads: "own" | "none";
+}
+
+/**
+ * The store on one SQLite file. It is created and migrated when it is opened.
+ * @throws Failure of the store's contract, or `store-newer`.
+ */
+export function openSqliteStore(options: SqliteStoreOptions): Store {
+  const first = new SqliteConnection(options.path, { readOnly: false });
+  first.write(migrate());
+  const calls = options.threads === "own" ? threadedCalls(options.path, first) : inlineCalls(first);
+  const store: Record<string, unknown> = { close: () => calls.close() };
+  for (const name of Object.keys(SCRIPTS) as ScriptName[]) {
+    store[name] = (input: unknown) => calls.run(name, input);
+  }
+  return store as unknown as StoreCalls;
+}
+
+interface Calls {
+  run(name: ScriptName, input: unknown): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+function inlineCalls(connection: SqliteConnection): Calls {
+  return {
+    run: async (name, input) => runHere(connection, name, input),
+    close: async () => connection.close(),
+  };
+}
+
+function threadedCalls(path: string, migrated: SqliteConnection): Calls {
+  migrated.close();
+  const writer = new ScriptRunner({ path, readOnly: false });
+  const scanner = new ScriptRunner({ path, readOnly: true });
+  const reader = new SqliteConnection(path, { readOnly: true });
+  return {
+    run: async (name, input) => {
+      const { kind } = scriptNamed(name);
+      if (kind === "read") return runHere(reader, name, input);
+      return await (kind === "scan" ? scanner : writer).run(name, input);
+    },
+    close: async () => {
+      reader.close();
+      await scanner.close();
+      await writer.close(); // the last, for it may write: it folds the log back into the file
+    },
+  };
+}
+
+function runHere(connection: SqliteConnection, name: ScriptName, input: unknown): unknown {
+  const { kind, script } = scriptNamed(name);
+  const run = script(sqliteQueries, input as never);
+  return kind === "write" ? connection.write(run) : connection.read(run);
+}
+
+/** What the scripts make of the port. `openSqliteStore` does not compile where they differ. */
+type StoreCalls = { readonly [N in ScriptName]: CallOf<(typeof SCRIPTS)[N]["script"]> } & Pick<
+  Store,
+  "close"
+>;
+type CallOf<S> = S extends (db: never, input: infer Input) => Generator<unknown, infer Result, unknown>
+  ? (input: Input) => Promise<Result>
+  : never;

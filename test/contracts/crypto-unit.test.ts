@@ -1,0 +1,5 @@
+import { cryptoUnitContract } from "./crypto-unit-contract.ts";
+import { makeSoftwareUnits } from "./software-units.ts";
+
+cryptoUnitContract("software unit, batches inline", (count) => makeSoftwareUnits(count, "inline"));
+cryptoUnitContract("software unit, batches in their thread", (count) => makeSoftwareUnits(count, "own"));

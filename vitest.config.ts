@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+// Unit tests stand beside their file as x.test.ts; contracts, crashes, interoperation and end-to-end tests are in
+// test/. Both run the same way: each file in a process of its own, because tests start daemons, lock folders and
+// kill processes.
+export default defineConfig({
+  test: {
+    include: ["packages/**/*.test.ts", "test/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    // Real key derivation, real fsync and real processes take their time, more so on a busy machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
