@@ -42,7 +42,12 @@ await install();
 await checkNode();
 // What the task starts by name is what npm scripts would find: the project's own programs first.
 const env = { ...process.env, PATH: `${BIN}${delimiter}${process.env.PATH}` };
-const { status } = await runChild(NODE, nodeArgs, { env });
+// A core dump of the daemon would hold keys. Node.js cannot set its own limits, so a shell does it on the way.
+const [program, programArgs] =
+  task === "start" && process.platform !== "win32"
+    ? ["/bin/sh", ["-c", 'ulimit -c 0; exec "$0" "$@"', NODE, ...nodeArgs]]
+    : [NODE, nodeArgs];
+const { status } = await runChild(program, programArgs, { env });
 process.exit(status);
 
 function at(path) {

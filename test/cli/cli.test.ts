@@ -3,7 +3,8 @@ import { globSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { TOKEN, startCannedService } from "./canned-service.ts";
+import { ClavigerClient } from "@claviger/sdk";
+import { startTestDaemon } from "../daemon.ts";
 import { runTranscript } from "./run-transcript.ts";
 
 const FOLDER = fileURLToPath(new URL("transcripts", import.meta.url));
@@ -11,13 +12,10 @@ const BIN = fileURLToPath(new URL("../../packages/cli/bin/claviger.js", import.m
 
 describe("claviger, by transcript", { concurrent: true }, () => {
   it.each(globSync("**/*.txt", { cwd: FOLDER }).sort())("%s", async (name) => {
-    const service = await startCannedService();
-    try {
-      const run = runTranscript(`${FOLDER}/${name}`, { address: service.address, token: TOKEN });
-      await expect(run).resolves.toBeUndefined();
-    } finally {
-      service.stop();
-    }
+    await using service = await startTestDaemon();
+    const { address, token, folder } = service;
+    const run = runTranscript(`${FOLDER}/${name}`, { address, token, env: { DATA: folder } });
+    await expect(run).resolves.toBeUndefined();
   });
 });
 
@@ -25,10 +23,10 @@ describe("claviger, by transcript", { concurrent: true }, () => {
 async function onTerminal(
   command: string,
   answers: string[],
-  address: string,
+  { address, token }: { readonly address: string; readonly token: string },
 ): Promise<{ screen: string; exit: number }> {
   const child = spawn("script", ["-qefc", `'${process.execPath}' '${BIN}' ${command}`, "/dev/null"], {
-    env: { PATH: process.env["PATH"] ?? "", CLAVIGER_ADDR: address, CLAVIGER_TOKEN: TOKEN, NO_COLOR: "1" },
+    env: { PATH: process.env["PATH"] ?? "", CLAVIGER_ADDR: address, CLAVIGER_TOKEN: token, NO_COLOR: "1" },
     stdio: ["pipe", "pipe", "inherit"],
   });
   child.stdout.on("data", (chunk: Buffer) => {
@@ -40,19 +38,15 @@ async function onTerminal(
 
 describe.runIf(process.platform === "linux")("claviger on a terminal", () => {
   it("shows the registers, has the pattern retyped, and commits what was typed", async () => {
-    const service = await startCannedService();
-    const headers = { authorization: `Bearer ${TOKEN}` };
-    await fetch(`${service.address}/v1/master-keys/generate`, { method: "POST", headers, body: "{}" });
-    const { items } = (await (await fetch(`${service.address}/v1/units`, { headers })).json()) as {
-      items: { registers: { NEW: { vp: string } }[] }[];
-    };
-    const vp = items[0]?.registers[0]?.NEW.vp.slice(0, 32) ?? "";
+    await using service = await startTestDaemon();
+    using client = new ClavigerClient(service);
+    const generated = await client.masterKeys.generate();
+    const vp = generated[0]?.registers.NEW.vp?.slice(0, 32) ?? "";
     const { screen, exit } = await onTerminal(
       "master-key commit",
       ["123\n", `0x${vp.toUpperCase()}\n`],
-      service.address,
+      service,
     );
-    service.stop();
     expect(screen).toMatch(
       new RegExp(`Full Uncommitted +${vp}[^]*Retype[^]*32 to 64[^]*Retype[^]*Full Committed +${vp}`),
     );
@@ -60,9 +54,10 @@ describe.runIf(process.platform === "linux")("claviger on a terminal", () => {
   });
 
   it("does nothing when the input ends instead of an answer", async () => {
-    const service = await startCannedService();
-    const { screen, exit } = await onTerminal("master-key clear-new", ["\u0004"], service.address);
-    service.stop();
+    await using service = await startTestDaemon();
+    using client = new ClavigerClient(service);
+    await client.masterKeys.generate();
+    const { screen, exit } = await onTerminal("master-key clear-new", ["\u0004"], service);
     expect(screen).toContain("Nothing was typed, so nothing was done.");
     expect(exit).toBe(2);
   });

@@ -41,9 +41,9 @@ export const oneOf = <const Names extends string[]>(
 ) => Type.Enum<Names>(names, options);
 
 export const Name = Type.String({
-  pattern: "^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$",
+  pattern: "^(?![0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$)[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$",
   description:
-    "1 to 64 characters: lower-case letters, digits, dot, hyphen, underscore; begins and ends with a letter or digit",
+    "1 to 64 characters: lower-case letters, digits, dot, hyphen, underscore; begins and ends with a letter or digit; no UUID, which would be taken for an id",
 });
 export const Uuid = Type.String({
   pattern: "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$",

@@ -22,11 +22,18 @@ const NEXT_STEP = {
 
 /** One sentence on where the change is, and what comes next: the reply to a verb. */
 export function changeSentence(change: ChangeView): string {
-  const next = NEXT_STEP[change.state];
   const state = change.paused ? `${change.state}, paused` : change.state;
-  const sentence = `Change ${change.id} is ${state}.`;
   const blocked = change.blockedReason === null ? "" : `\n  blocked: ${plain(change.blockedReason)}`;
-  return sentence + blocked + (next === null ? "" : `\n  next: ${next}`);
+  return `Change ${change.id} is ${state}.${blocked}${nextLine(change)}`;
+}
+
+function nextLine({ id, state, approval }: ChangeView): string {
+  if (approval !== null && approval.approvedBy === null) {
+    const asked = `${plain(approval.requestedBy)} asked for its ${approval.action}`;
+    return `\n  waits: ${asked}; another principal runs \`claviger change approve ${id}\``;
+  }
+  const next = NEXT_STEP[state];
+  return next === null ? "" : `\n  next: ${next}`;
 }
 
 /** Everything about a change. */

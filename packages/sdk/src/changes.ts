@@ -57,7 +57,8 @@ export class Changes {
 
   /**
    * Makes NEW the CURRENT master key, unit by unit: the point of no return. `vp` is the pattern of the target.
-   * Errors: `register-pattern-mismatch`, `change-not-ready`; with `override`, `approval-required`.
+   * Errors: `register-pattern-mismatch`, `change-not-ready`; with `override` obstacles
+   * are passed, once another principal approved what this call then asks for.
    */
   activate(id: string, how: CallInput<"activateChange">["body"]): Promise<ChangeView> {
     return this.#caller.call("activateChange", { params: { change: id }, body: how });
@@ -78,12 +79,15 @@ export class Changes {
     return this.#caller.call("restoreChange", { params: { change: id } });
   }
 
-  /** Approves what another principal asked for. Errors: `approval-own`, `approval-missing`. */
+  /** Approves what another principal asked for, which has it done. Errors: `approval-own`, `approval-missing`. */
   approve(id: string): Promise<ChangeView> {
     return this.#caller.call("approveChange", { params: { change: id } });
   }
 
-  /** Deletes the forms under the old master key and clears OLD; ends in PURGED. Errors: `approval-required`. */
+  /**
+   * Asks to delete the forms under the old master key and to clear OLD. It is done once another principal approves, and
+   * ends in PURGED.
+   */
   purge(id: string): Promise<ChangeView> {
     return this.#caller.call("purgeChange", { params: { change: id } });
   }

@@ -70,6 +70,7 @@ const CLIENT_FAILURES = {
     advice: "See why the proxy before the service does not reach it.",
   },
   "change-blocked": { category: "blocked", advice: "Remove what is named; the change goes on by itself." },
+  "approval-pending": { category: "blocked", advice: "Let another principal run `claviger change approve`." },
   "change-ended": { category: "conflict", advice: "See its history with `claviger change show`." },
 } as const satisfies Record<string, { category: ErrorCategory; advice: string }>;
 

@@ -6,7 +6,7 @@ import { ScriptedServer, refusal } from "./testing/scripted-server.ts";
 
 const progress = { keks: 10, lacking: 10, failed: 0, verified: [] };
 const change = (state: ChangeView["state"], more: Partial<ChangeView> = {}) => ({
-  json: { id: "c-1", state, paused: false, blockedReason: null, progress, ...more },
+  json: { id: "c-1", state, paused: false, approval: null, blockedReason: null, progress, ...more },
 });
 
 async function waiting(
@@ -73,6 +73,18 @@ describe("waitForChange", () => {
     ).rejects.toMatchObject({
       code: "change-blocked",
     });
+  });
+
+  it("ends with `approval-pending` when nobody approves what was asked for", async () => {
+    const requestedAt = "2026-01-01T00:00:00Z";
+    const approval = { action: "purge", requestedBy: "anna", requestedAt, approvedBy: null } as const;
+    const pending = change("DONE", { approval });
+    const approved = change("DONE", { approval: { ...approval, approvedBy: "otto" } });
+    await expect(waiting([pending], "PURGED", { patienceMs: 0 })).rejects.toMatchObject({
+      code: "approval-pending",
+      category: "blocked",
+    });
+    expect((await waiting([approved, change("PURGED")], "PURGED", { patienceMs: 0 })).state).toBe("PURGED");
   });
 
   it("waits on when what blocked it is gone, and through a restart of the service", async () => {

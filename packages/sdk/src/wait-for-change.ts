@@ -11,7 +11,7 @@ export interface WaitOptions {
   readonly onProgress?: ((change: ChangeView) => void) | undefined;
   /** Ends the waiting (not the change); it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** How long the change may stay blocked or paused, or the service away, until the waiting ends; default 30,000. */
+  /** How long the change may stay blocked, paused or not approved, or the service away, until the waiting ends; default 30,000. */
   readonly patienceMs?: number | undefined;
   /** Longest time between two looks; default 500. */
   readonly pollMs?: number | undefined;
@@ -21,7 +21,7 @@ const FIRST_POLL_MS = 50;
 
 /**
  * Looks at a change until it is where it should be, and returns it. Rejects with ClavigerError `change-blocked` when it
- * stays blocked or paused, `change-ended` when it ended elsewhere, and what the service refused; a service that is away
+ * stays blocked or paused, `approval-pending` when nobody approves, `change-ended` when it ended elsewhere, and what the service refused; a service that is away
  * for a while (a restart) is waited for.
  */
 export async function waitForChange(
@@ -66,6 +66,11 @@ async function lookOnce(
       "change-blocked",
       `Change ${change.id} is blocked in ${change.state}: ${change.blockedReason}`,
     );
+  }
+  const { approval } = change;
+  if (approval !== null && approval.approvedBy === null) {
+    const message = `Change ${change.id} waits for the approval of its ${approval.action}, which ${approval.requestedBy} asked for.`;
+    return clientFailure("approval-pending", message);
   }
   if (change.paused)
     return clientFailure("change-blocked", `Change ${change.id} is paused in ${change.state}.`);

@@ -81,8 +81,9 @@ export async function composeDaemon(
   opened.defer(() => sqlite.close());
   const store = interposed.store?.(sqlite) ?? sqlite;
   const clock = systemClock;
-  const alarms = alarmLog(log);
   const units = new AttachedUnits();
+  const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
+  const alarms = alarmLog(log, metrics.countAlarm);
   opened.defer(() => units.close());
   const materials = new OpenedMaterials({ units, store, alarms });
   const ports = { store, units, folder, materials, alarms, clock };
@@ -107,7 +108,6 @@ export async function composeDaemon(
     toBase64: secretToBase64,
     version: VERSION,
   };
-  const metrics = createMetrics({ version: VERSION, collect: () => readGauges(service) });
   const app = buildApp({
     log,
     bodyLimitBytes: NATIVE_BODY_LIMIT_BYTES,
@@ -171,7 +171,7 @@ async function attachUnits(ports: {
       if (!isFailure(error)) throw error;
       failures.push(error);
       ports.alarms.raise("unit-differs", `unit ${record.address}: ${error.message}`);
-      await ports.units.attach(record, undefined);
+      ports.units.attachLater(record, () => ports.folder.open(record.address));
     }
   }
   const [failure] = failures;

@@ -5,13 +5,25 @@ import { isFailure } from "./core/errors.ts";
 import { shownVp } from "./core/ids.ts";
 import { readConfig, readConfigFile } from "./ops/config.ts";
 import { createLog } from "./ops/log.ts";
+import { processWarnings } from "./ops/process-hardening.ts";
 import { VERSION } from "./version.ts";
+
+const CONFIGURED_BY = `The daemon takes no arguments. It is configured by the environment:
+  CLAVIGER_DATA     data folder (default ./claviger-data)
+  CLAVIGER_LISTEN   host:port (default 127.0.0.1:8440)
+  CLAVIGER_CONFIG   a TOML file with these and more (default <data>/claviger.toml, if it is there)`;
 
 /** `npm start`: reads the configuration, composes, listens, and stops when it is told to. */
 async function main(): Promise<void> {
+  if (process.argv.length > 2) {
+    process.stderr.write(`usage: npm start\n\n${CONFIGURED_BY}\n`);
+    process.exit(2);
+  }
   process.umask(0o077);
   const config = readConfig(process.env, process.cwd(), readConfigFile);
-  const daemon = await composeDaemon(config, createLog(config.logLevel));
+  const log = createLog(config.logLevel);
+  for (const warning of processWarnings()) log.warn(warning);
+  const daemon = await composeDaemon(config, log);
   process.stdout.write(greeting(daemon));
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -48,7 +60,8 @@ function greeting({ url, data, created }: Daemon): string {
 }
 
 function die(error: unknown): never {
-  if (isFailure(error)) process.stderr.write(`claviger: ${error.message}\n  → ${error.advice}\n`);
+  if (isFailure(error))
+    process.stderr.write(`claviger: ${error.code}: ${error.message}\n  → ${error.advice}\n`);
   else
     process.stderr.write(
       `claviger: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,

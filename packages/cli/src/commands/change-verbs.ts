@@ -76,7 +76,7 @@ const VERBS: readonly VerbRow[] = [
   {
     name: "approve",
     about:
-      "Approve what another principal asked for on this change: its purge, or an activation with --override.",
+      "Approve what another principal asked for on this change: its purge, or an activation with --override. The approval has it done.",
     send: (client, id) => client.changes.approve(id),
     until: null,
     finishedToo: true,
@@ -84,7 +84,7 @@ const VERBS: readonly VerbRow[] = [
   {
     name: "purge",
     about:
-      "Delete the forms under the old master key and clear OLD. There is no way back to the old master key afterwards. The first call asks for it and is refused until a second principal has approved.",
+      "Delete the forms under the old master key and clear OLD. There is no way back to the old master key afterwards. This asks for it; it is done once a second principal has approved.",
     send: (client, id) => client.changes.purge(id),
     until: "PURGED",
     finishedToo: true,

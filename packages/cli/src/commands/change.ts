@@ -31,7 +31,8 @@ The sequence of a change; every step may be repeated, and traffic goes on all th
 
 Before activation \`cancel\` takes everything back. After it \`restore\` opens a change back to the old master key, as long
 as OLD holds it. When nobody wants it back any more:
-  claviger change purge                  ask for it; a second principal runs \`claviger change approve\`; then again
+  claviger change purge                  ask for it
+  claviger change approve                a second principal approves, which has it done
 `;
 
 interface CreateOptions extends InGroup {

@@ -92,7 +92,7 @@ export const FAILURES = {
   "mutations-frozen": row(
     "blocked",
     "Creating and rotating is frozen while a master-key change re-enciphers.",
-    "Repeat it when the change is READY, or ask its operator to lift the freeze.",
+    "Repeat it when the change is READY; cancelling the change ends the freeze too.",
   ),
 
   // Crypto units and registers
@@ -192,6 +192,11 @@ export const FAILURES = {
     "conflict",
     "The change is not in a state that allows this.",
     "See where it stands with `claviger change show`.",
+  ),
+  "change-moved": row(
+    "conflict",
+    "The change was moved by someone else meanwhile.",
+    "See where it stands with `claviger change show`, and repeat it if it still fits.",
   ),
   "change-not-ready": row(
     "precondition",

@@ -28,8 +28,8 @@ export interface Config {
   readonly listen: ListenAddress;
   readonly logLevel: LogLevel;
   /**
-   * The verification patterns that the CURRENT and NEW register of a unit group may hold, each as its first 32 to 64
-   * hex digits in lower case. A group without an entry is not restricted.
+   * The verification patterns that the master keys of a unit group may have, each as its first 32 to 64 hex digits in
+   * lower case; those of an open change may be in its registers too. A group without an entry is not restricted.
    */
   readonly expectedVps: Readonly<Record<string, readonly string[]>>;
 }

@@ -21,6 +21,7 @@ export interface Metrics {
   readonly contentType: string;
   /** All metrics in the text format of Prometheus. Rejects if `collect` does. */
   readonly text: () => Promise<string>;
+  readonly countAlarm: (alarm: string) => void;
   readonly observe: (operation: string, status: number, seconds: number) => void;
 }
 
@@ -53,6 +54,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
     buckets: DURATION_BUCKETS_SECONDS,
     registers,
   });
+  const alarms = new Counter({
+    name: "claviger_alarms_total",
+    help: "Alarms raised, by what they are about: the log says the rest",
+    labelNames: ["alarm"],
+    registers,
+  });
   new Gauge({
     name: "claviger_build_info",
     help: "1; the labels say what runs",
@@ -67,6 +74,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
       setGauges(await sources.collect());
       return await registry.metrics();
     },
+    countAlarm: (alarm) => alarms.inc({ alarm }),
     observe: (operation, status, seconds) => {
       requests.inc({ operation, code: String(status) });
       durations.observe({ operation }, seconds);

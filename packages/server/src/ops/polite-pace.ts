@@ -3,36 +3,55 @@ import type { EventLoopUtilization } from "node:perf_hooks";
 import type { Clock } from "../core/clock.ts";
 import type { PacedBatch, Pace } from "../core/master-key-change/pace.ts";
 
-/** Below this share of a busy event loop nobody waits for anybody. */
-const FREE_UTILIZATION = 0.15;
-/** However busy clients keep the service, re-enciphering gets this share of the time at least. */
-const LEAST_SHARE = 0.1;
+/*
+ * - Up to FREE_UTILIZATION of the event loop nobody waits: the batches themselves make it that busy, without any client.
+ * - Above it, each batch is followed by a pause that grows with what clients leave of the loop.
+ * - No pause is longer than LONGEST_PAUSE_MS. On a machine that is overwhelmed a batch takes long because others are
+ *   served first; a pause in proportion to that would starve the change, and would not help anybody.
+ */
+const FREE_UTILIZATION = 0.35;
+const LONGEST_PAUSE_MS = 40;
+/** Shorter looks than this at the event loop say more about the last batch than about clients. */
+const SHORTEST_LOOK_MS = 50;
 
 /**
- * Re-enciphering goes as fast as it can while the event loop is idle, and steps back as clients keep it busy: after
- * each batch it waits in proportion to how busy the loop was.
+ * Re-enciphering goes as fast as it can while clients leave the event loop idle, and steps back as they keep it busy.
  */
 export class PolitePace implements Pace {
   readonly #clock: Clock;
-  #last: EventLoopUtilization = performance.eventLoopUtilization();
+  readonly #look: () => EventLoopUtilization;
+  #last: EventLoopUtilization;
+  #utilization = 0;
 
-  constructor(clock: Clock) {
+  /** `look` reads how long the event loop has been idle and active; given by tests. */
+  constructor(clock: Clock, look: () => EventLoopUtilization = () => performance.eventLoopUtilization()) {
     this.#clock = clock;
+    this.#look = look;
+    this.#last = look();
   }
 
   async afterBatch(batch: PacedBatch, signal: AbortSignal): Promise<void> {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, this.#last);
-    this.#last = now;
-    const waitMs = Math.max(politeWaitMs(utilization, batch.elapsedMs), boundWaitMs(batch));
+    const waitMs = Math.max(politeWaitMs(this.#measure(), batch.elapsedMs), boundWaitMs(batch));
     if (waitMs >= 1) await this.#clock.sleep(waitMs, signal);
+  }
+
+  /** Share of the time since the look before in which the event loop was busy. */
+  #measure(): number {
+    const now = this.#look();
+    const active = now.active - this.#last.active;
+    const total = active + now.idle - this.#last.idle;
+    if (total >= SHORTEST_LOOK_MS) {
+      this.#utilization = active / total;
+      this.#last = now;
+    }
+    return this.#utilization;
   }
 }
 
 function politeWaitMs(utilization: number, elapsedMs: number): number {
-  if (!(utilization > FREE_UTILIZATION)) return 0;
-  const share = Math.max(LEAST_SHARE, 1 - utilization);
-  return elapsedMs * (1 / share - 1);
+  const busy = (utilization - FREE_UTILIZATION) / (1 - FREE_UTILIZATION);
+  if (busy <= 0) return 0;
+  return busy >= 1 ? LONGEST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, (elapsedMs * busy) / (1 - busy));
 }
 
 function boundWaitMs(batch: PacedBatch): number {

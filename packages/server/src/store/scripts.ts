@@ -21,7 +21,7 @@ import {
   dropOldForms,
   finalizeRows,
 } from "./queries/rewrap.ts";
-import { dropSweep, readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
+import { readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
 import { addUnit, listUnits, removeUnit, setUnitState } from "./queries/units.ts";
 
 /**
@@ -80,7 +80,6 @@ export const SCRIPTS = {
   readSweeps: read(readSweeps),
   readSweepRows: scan(readSweepRows),
   writeSweep: write(writeSweep),
-  dropSweep: write(dropSweep),
 
   census: scan(census),
   countProgress: scan(countProgress),

@@ -74,9 +74,16 @@ export class KeyDirectory {
     );
   }
 
-  /** After every change of a key: what is being read meanwhile is not kept either. */
-  dropKey(keyId: KeyId): void {
-    this.#keys.drop((_, key) => key.id === keyId);
+  /**
+   * Runs a write that changes a key, and forgets the key afterwards, whatever came of it: a write that failed may have
+   * been done. What is being read meanwhile is not kept either.
+   */
+  async changing<Result>(keyId: KeyId, write: () => Promise<Result>): Promise<Result> {
+    try {
+      return await write();
+    } finally {
+      this.#keys.drop((_, key) => key.id === keyId);
+    }
   }
 }
 

@@ -46,12 +46,13 @@ async function wrapUnder(
     if (look === "read again") await units.refreshGroup(binding.group);
     for (const at of units.serving(binding.group)) {
       const reading = readingOf(at, binding.type);
-      const held = [reading?.NEW.vp, reading?.CURRENT.vp, reading?.OLD.vp];
+      const committed = reading?.NEW.state === "full committed" ? reading.NEW.vp : undefined;
+      const held = [committed, reading?.CURRENT.vp, reading?.OLD.vp];
       if (!vps.every((vp) => held.includes(vp))) continue;
       try {
         return await at.unit.keks.create(binding, vps);
       } catch (error) {
-        if (!isFailure(error, "register-pattern-mismatch", "unit-unreachable")) throw error;
+        if (!isFailure(error, "register-pattern-mismatch", "register-state", "unit-unreachable")) throw error;
         await units.refresh(at.record.address);
       }
     }

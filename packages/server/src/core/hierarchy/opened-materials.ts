@@ -1,5 +1,6 @@
-import type { KekId, KeyId, UnitAddress } from "../ids.ts";
-import type { OpenKekPorts, OpenedKek } from "../unit/open-kek.ts";
+import type { KeyId, UnitAddress } from "../ids.ts";
+import { isFailure } from "../errors.ts";
+import type { OpenKekPorts, OpenedKek, OwnedKek } from "../unit/open-kek.ts";
 import { openKek } from "../unit/open-kek.ts";
 import type { CryptoUnit, MaterialHandle } from "../unit/crypto-unit.ts";
 import { BoundedCache } from "./bounded-cache.ts";
@@ -27,8 +28,9 @@ export class OpenedMaterials {
   }
 
   /** Runs `use` with the KEK, open on some serving unit. */
-  withKek<Result>(kekId: KekId, use: (kek: OpenedKek) => Promise<Result>): Promise<Result> {
-    return this.#keks.use(kekId, () => openKek(this.#ports, kekId), use);
+  withKek<Result>(owned: OwnedKek, use: (kek: OpenedKek) => Promise<Result>): Promise<Result> {
+    const { kekId, projectId } = owned;
+    return this.#keks.use(`${projectId}/${kekId}`, () => openKek(this.#ports, { kekId, projectId }), use);
   }
 
   /** Runs `use` with the material of a key version. The caller has checked that the record is vouched for. */
@@ -37,11 +39,25 @@ export class OpenedMaterials {
     use: (material: OpenedMaterial) => Promise<Result>,
   ): Promise<Result> {
     const load = () =>
-      this.withKek(version.kekId, async ({ unit, handle }) => ({
+      this.withKek(version, async ({ unit, handle }) => ({
         unit,
         handle: await unit.materials.open(handle, version.wrapped),
       }));
-    return this.#materials.use(`${version.keyId}/${version.version}`, load, use);
+    return this.#materials.use(`${version.keyId}/${version.version}`, load, this.#forgettingLostUnits(use));
+  }
+
+  /** Handles of a unit that gave no answer are forgotten, so that a retry opens on another one. */
+  #forgettingLostUnits<Opened extends OpenedKek | OpenedMaterial, Result>(
+    use: (opened: Opened) => Promise<Result>,
+  ): (opened: Opened) => Promise<Result> {
+    return async (opened) => {
+      try {
+        return await use(opened);
+      } catch (error) {
+        if (isFailure(error, "unit-unreachable")) this.dropUnit(opened.handle.unit);
+        throw error;
+      }
+    };
   }
 
   dropKey(keyId: KeyId): void {

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { Failure } from "../errors.ts";
+import { Failure, isFailure } from "../errors.ts";
 import type { ChangeAmendment, ChangeStore } from "../ports/store.ts";
 import type { Change } from "./change.ts";
 import type { ChangeEvent } from "./transitions.ts";
@@ -12,7 +12,7 @@ export interface AdvancePorts {
 
 /**
  * Takes a change from the state in which it was read to the next, with its fence, in one transaction.
- * @throws Failure `change-state` when it has moved or the event does not fit, `change-not-ready` when rows are left
+ * @throws Failure `change-moved`, `change-state` when the event does not fit, `change-not-ready` when rows are left
  * that must be none.
  */
 export async function advanceChange(
@@ -32,7 +32,7 @@ export async function advanceChange(
     entry: { atMs: ports.clock.nowMs(), state: step.state, by: said.by, note: said.note },
   });
   if (outcome === "moved")
-    throw new Failure("change-state", `change ${change.id} has just been moved by someone else`);
+    throw new Failure("change-moved", `change ${change.id} has just been moved by someone else`);
   if (outcome !== "done") {
     throw new Failure(
       "change-not-ready",
@@ -40,6 +40,28 @@ export async function advanceChange(
     );
   }
   return await readChange(ports, change.id);
+}
+
+/** How often the runner may be faster than a verb before the verb gives up. */
+const ATTEMPTS = 3;
+
+/**
+ * Does `act` with the change as it is kept now, and again if it was moved meanwhile: the runner may have taken it to a
+ * state in which the verb fits just as well.
+ */
+export async function onChange(
+  ports: { readonly store: Pick<ChangeStore, "readChange"> },
+  id: Change["id"],
+  act: (change: Change) => Promise<Change>,
+): Promise<Change> {
+  for (let attempt = 1; ; attempt += 1) {
+    const change = await readChange(ports, id);
+    try {
+      return await act(change);
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isFailure(error, "change-moved")) throw error;
+    }
+  }
 }
 
 /** @throws Failure `change-not-found`. */

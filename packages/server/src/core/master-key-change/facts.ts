@@ -21,6 +21,8 @@ export interface Facts {
   readonly sweeps: readonly Sweep[];
   /** Rows that failed and whose turn to be tried again has come. */
   readonly failedDue: boolean;
+  /** Rows that a sweep could not open are to be tried again. */
+  readonly sweepDue: boolean;
   /** Rows keep an old form under a pattern that is only in OLD, by that pattern. */
   readonly keptPatterns: readonly Vp[];
 }

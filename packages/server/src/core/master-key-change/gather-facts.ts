@@ -1,12 +1,10 @@
 import type { CensusStore, ChangeStore, SweepStore } from "../ports/store.ts";
 import type { AttachedUnit, AttachedUnits } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
+import { CLAVIGER } from "../unit/watch-units.ts";
 import type { MasterKeyType } from "../ids.ts";
 import type { Change } from "./change.ts";
 import type { Facts, UnitFact } from "./facts.ts";
-
-/** Who sets unit states when it is no person. */
-export const CLAVIGER = "claviger";
 
 const RETRY_AFTER_MS = 5_000;
 const RETRY_AT_MOST_MS = 300_000;
@@ -16,11 +14,14 @@ export interface FactPorts {
   readonly units: AttachedUnits;
 }
 
-/** Reads registers, counts rows. `retryNow`: rows that failed are due whatever their last attempt was. */
+/**
+ * Reads registers, counts rows. `retryNow`: rows that failed are due whatever their last attempt was; `sweepDue`: so are
+ * those that a sweep could not open.
+ */
 export async function gatherFacts(
   ports: FactPorts,
   change: Change,
-  at: { readonly nowMs: number; readonly retryNow: boolean },
+  at: { readonly nowMs: number; readonly retryNow: boolean; readonly sweepDue?: boolean },
 ): Promise<Facts> {
   const { store, units } = ports;
   const scope = { group: change.group, type: change.type };
@@ -36,6 +37,7 @@ export async function gatherFacts(
     rows,
     sweeps,
     failedDue: at.retryNow || failures.some(({ attempt, atMs }) => at.nowMs >= atMs + retryDelayMs(attempt)),
+    sweepDue: at.retryNow || at.sweepDue === true,
     keptPatterns: census.filter((line) => line.previous > 0).map((line) => line.vp),
   };
 }

@@ -1,9 +1,10 @@
 import type { UnitAddress } from "../ids.ts";
 import { shownVp } from "../ids.ts";
 import type { Change } from "./change.ts";
-import type { Facts, UnitFact } from "./facts.ts";
+import type { Facts, Side, UnitFact } from "./facts.ts";
 import { describeRegister, serving, sideOf, swept } from "./facts.ts";
 import { obstaclesToActivate, obstaclesToStage } from "./obstacles.ts";
+import { REFUSED_LIMIT } from "./sweep-unit.ts";
 import type { ChangeEvent } from "./transitions.ts";
 
 /**
@@ -40,17 +41,17 @@ export function nextStep(change: Change, facts: Facts): Step {
     case "READY":
       return tendUnits(change, facts) ?? whileReady(change, facts);
     case "ACTIVATING":
-      return whileActivating(change, facts);
+      return expel(change, facts, ["before", "after"]) ?? whileActivating(change, facts);
     case "ACTIVATED":
-      return sweepServing(change, facts) ?? { do: "wait" };
+      return expel(change, facts, ["after"]) ?? sweepServing(change, facts) ?? { do: "wait" };
     case "FINALIZING":
-      return whileFinalizing(facts);
+      return expel(change, facts, ["after"]) ?? whileFinalizing(facts);
     case "DONE":
       return change.approval?.action === "purge" && change.approval.approvedBy
         ? whilePurging(change, facts)
         : { do: "wait" };
     case "CANCELING":
-      return whileCanceling(change, facts);
+      return expel(change, facts, ["before", "lacks-target"]) ?? whileCanceling(change, facts);
     case "PURGED":
     case "CANCELED":
       return { do: "wait" };
@@ -90,13 +91,40 @@ function tendUnits(change: Change, facts: Facts, order?: "rows first"): Step | u
   }
   if (order === "rows first") return undefined;
   const alarmed = obstaclesToActivate(change, facts).find((obstacle) => obstacle.unit !== undefined);
-  const adopting = units.some((unit) => sideOf(change, unit) === "after") && facts.rows.lacking === 0;
+  const adopting = facts.rows.lacking === 0 && isActivatedElsewhere(change, facts);
   return alarmed && !adopting ? { do: "block", reason: `${alarmed.what}: ${alarmed.advice}` } : undefined;
+}
+
+/** Whether a unit shows the target in CURRENT that serves, or that the service took out until the rows are complete. */
+function isActivatedElsewhere(change: Change, facts: Facts): boolean {
+  return facts.units.some(
+    (unit) =>
+      sideOf(change, unit) === "after" &&
+      (unit.state === "serving" || (unit.state === "quarantined" && !unit.decidedByPerson)),
+  );
+}
+
+/**
+ * A unit whose CURRENT is not, or not any more, one that the change can use does not serve on: it is taken out as long
+ * as a sound one serves, else the change waits.
+ */
+function expel(change: Change, facts: Facts, sound: readonly Side[]): Step | undefined {
+  const units = serving(facts);
+  const stranger = units.find((unit) => {
+    const side = sideOf(change, unit);
+    return side === "foreign" || (side === "after" && !sound.includes(side));
+  });
+  if (!stranger) return undefined;
+  const reason = reasonOf(change, stranger);
+  return units.some((unit) => sound.includes(sideOf(change, unit)))
+    ? { do: "quarantine", unit: stranger.address, reason }
+    : { do: "block", reason: `unit ${stranger.address}: ${reason}` };
 }
 
 function reasonOf(change: Change, unit: UnitFact): string {
   const { reading } = unit;
   if (!reading) return "it does not answer";
+  if (sideOf(change, unit) === "after") return ACTIVATED_ELSEWHERE;
   return sideOf(change, unit) === "foreign"
     ? `CURRENT is ${describeRegister(reading.CURRENT)}, neither the master key that is left nor the target`
     : `NEW is ${describeRegister(reading.NEW)}, not the committed target`;
@@ -127,7 +155,7 @@ function missingRows(facts: Facts): Step | undefined {
 function whileReady(change: Change, facts: Facts): Step {
   const missing = missingRows(facts);
   if (missing) return missing;
-  if (serving(facts).some((unit) => sideOf(change, unit) === "after")) {
+  if (isActivatedElsewhere(change, facts)) {
     return { do: "advance", event: { name: "adopted" }, note: "a unit was activated outside the change" };
   }
   return { do: "wait" };
@@ -162,6 +190,12 @@ function whileActivating(change: Change, facts: Facts): Step {
       do: "block",
       reason: `unit ${odd.address}: ${reasonOf(change, odd)}; bring it back, or quarantine it`,
     };
+  const undecided = facts.units.find((unit) => unit.state === "quarantined" && !unit.decidedByPerson);
+  if (undecided)
+    return {
+      do: "block",
+      reason: `unit ${undecided.address} was quarantined by the service: bring it back and readmit it, or quarantine it yourself`,
+    };
   if (after.length === 0) return { do: "block", reason: "no crypto unit serves" };
   return {
     do: "advance",
@@ -183,7 +217,8 @@ function sweepServing(change: Change, facts: Facts): Step | undefined {
 
 function sweepStep(facts: Facts, unit: UnitFact): Step {
   const sweep = facts.sweeps.find((one) => one.unit === unit.address);
-  if (sweep?.complete && sweep.refused.length > 0 && !facts.failedDue) {
+  const ended = sweep?.complete || (sweep && sweep.refused.length >= REFUSED_LIMIT);
+  if (ended && sweep.refused.length > 0 && !facts.sweepDue) {
     return {
       do: "block",
       reason: `${sweep.refused.length} KEKs do not open under the target on unit ${unit.address}; they are repaired and tried again`,

@@ -82,6 +82,8 @@ export function obstaclesToActivate(change: Change, facts: Facts): readonly Obst
       ),
     );
   }
+  if (serving(facts).length === 0)
+    found.push(obstacle("no crypto unit serves", "bring one back or readmit one"));
   for (const unit of facts.units) {
     if (unit.state === "quarantined" && !unit.decidedByPerson) {
       found.push({

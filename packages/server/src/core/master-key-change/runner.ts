@@ -6,14 +6,16 @@ import type { UnitAddress, Vp } from "../ids.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { Store, WorkOrder } from "../ports/store.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
+import { noteRecords } from "../unit/note-records.ts";
+import { CLAVIGER, watchUnits } from "../unit/watch-units.ts";
 import { advanceChange } from "./advance-change.ts";
 import type { Change } from "./change.ts";
 import type { Facts } from "./facts.ts";
-import { CLAVIGER, gatherFacts } from "./gather-facts.ts";
+import { gatherFacts } from "./gather-facts.ts";
 import type { Step } from "./next-step.ts";
 import { nextStep } from "./next-step.ts";
 import type { Pace } from "./pace.ts";
-import { BATCH_ROWS, POLITE_BATCH_ROWS, reencipherRows } from "./rewrap.ts";
+import { POLITE_BATCH_ROWS, reencipherRows } from "./rewrap.ts";
 import { sweepUnit } from "./sweep-unit.ts";
 
 export interface RunnerPorts {
@@ -26,8 +28,19 @@ export interface RunnerPorts {
   readonly pace: Pace;
 }
 
+/** What a step is done by: the facts on which it was decided, and what ends it at the end of a batch. */
+interface Work {
+  readonly order: WorkOrder;
+  readonly facts: Facts;
+  readonly signal: AbortSignal;
+}
+
 /** How long it sleeps when nothing is to be done, unless it is woken. */
 const POLL_MS = 1_000;
+/** When rows that did not open are tried again; at once after a start. */
+const SWEEP_AGAIN_MS = 10_000;
+/** How often units are looked at while no change is open. */
+const WATCH_MS = 3_000;
 
 /**
  * Carries changes on. It knows no more than what is kept: each round reads change, registers and rows, decides one step
@@ -41,6 +54,7 @@ export class ChangeRunner {
   #nap = new AbortController();
   #retryNow = false;
   #sweptAtMs = 0;
+  #watchedAtMs = 0;
 
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
@@ -88,20 +102,30 @@ export class ChangeRunner {
   /** One step of every change that is open. Returns whether there may be more to do at once. */
   async #round(): Promise<boolean> {
     let worked = false;
+    // From before the changes are read: a pause that comes after that ends what is decided from them.
+    const { signal } = this.#interruption;
     try {
+      await this.#watch();
       const { items } = await this.#ports.store.listChanges({ limit: 100, after: undefined, openOnly: true });
-      for (const change of items) worked = (await this.#step(change)) || worked;
+      for (const change of items) worked = (await this.#step(change, signal)) || worked;
     } catch (error) {
       this.#raise(error);
     }
     return worked;
   }
 
-  async #step(change: Change): Promise<boolean> {
+  async #watch(): Promise<void> {
+    const nowMs = this.#ports.clock.nowMs();
+    if (nowMs - this.#watchedAtMs < WATCH_MS) return;
+    this.#watchedAtMs = nowMs;
+    await watchUnits(this.#ports);
+  }
+
+  async #step(change: Change, signal: AbortSignal): Promise<boolean> {
     try {
-      return await this.carryOn(change);
+      return await this.carryOn(change, signal);
     } catch (error) {
-      if (isFailure(error, "change-state", "change-not-ready")) return true;
+      if (isFailure(error, "change-state", "change-moved", "change-not-ready")) return true;
       this.#raise(error);
       if (isFailure(error)) await this.#block(change, error.message);
       return false;
@@ -112,30 +136,30 @@ export class ChangeRunner {
     this.#ports.alarms.raise("runner-failed", error instanceof Error ? error.message : String(error));
   }
 
-  /** Does the next step of one change. Returns false when there is nothing to do but wait. */
-  async carryOn(change: Change): Promise<boolean> {
+  /**
+   * Does the next step of one change, ending it early when `signal` aborts. Returns false when there is nothing to do
+   * but wait.
+   */
+  async carryOn(change: Change, signal: AbortSignal = this.#interruption.signal): Promise<boolean> {
     const { clock, store, vouchedRows } = this.#ports;
     const fence = await store.readFence(change);
     if (!fence) throw new Failure("store-damaged", `change ${change.id} has no fence`);
     const order: WorkOrder = { changeId: change.id, generation: fence.generation };
     if (change.approval?.approvedBy) await vouchedRows.checkApproval(change.id, change.approval);
     const nowMs = clock.nowMs();
-    const retryNow = this.#retryNow || (this.#sweptAtMs > 0 && nowMs - this.#sweptAtMs > 10_000);
-    const facts = await gatherFacts(this.#ports, change, { nowMs, retryNow });
+    const retryNow = this.#retryNow;
+    const sweepDue = nowMs - this.#sweptAtMs > SWEEP_AGAIN_MS;
+    const facts = await gatherFacts(this.#ports, change, { nowMs, retryNow, sweepDue });
     const step = nextStep(change, facts);
     if (retryNow && step.do !== "wait" && step.do !== "block") this.#retryNow = false;
     if (step.do === "block") return await this.#block(change, step.reason);
     if (change.blockedReason !== undefined) await this.#amend(change, { blockedReason: undefined });
-    return await this.#perform(change, order, facts, step);
+    return await this.#perform(change, { order, facts, signal }, step);
   }
 
-  async #perform(
-    change: Change,
-    order: WorkOrder,
-    facts: Facts,
-    step: Exclude<Step, { do: "block" }>,
-  ): Promise<boolean> {
+  async #perform(change: Change, work: Work, step: Exclude<Step, { do: "block" }>): Promise<boolean> {
     const { store, units } = this.#ports;
+    const { order, facts } = work;
     switch (step.do) {
       case "wait":
         return false;
@@ -147,19 +171,19 @@ export class ChangeRunner {
       case "readmit":
         return await this.#setUnit(step.unit, "serving", undefined);
       case "reencipher":
-        return await this.#reencipher(change, order, step.rows);
+        return await this.#reencipher(change, work, step.rows);
       case "activate-unit":
         await this.#amend(change, { canary: change.canary ?? step.unit });
         await units.execute(step.unit, { verb: "activate", type: change.type, vp: target(change).to });
         return true;
       case "sweep":
-        return await this.#sweep(change, order, facts, step.unit);
+        return await this.#sweep(change, work, step.unit);
       case "finalize-rows":
-        return (await store.finalizeRows({ ...order, limit: BATCH_ROWS })) !== 0;
+        return await this.#inBatches(change, work, (limit) => store.finalizeRows({ ...order, limit }));
       case "drop-next-forms":
-        return (await store.dropNextForms({ ...order, limit: BATCH_ROWS })) !== 0;
+        return await this.#inBatches(change, work, (limit) => store.dropNextForms({ ...order, limit }));
       case "drop-old-forms":
-        return (await store.dropOldForms({ ...order, limit: BATCH_ROWS })) !== 0;
+        return await this.#inBatches(change, work, (limit) => store.dropOldForms({ ...order, limit }));
       case "clear": {
         const vp = step.register === "NEW" ? target(change).to : change.from;
         await units.execute(step.unit, { verb: "clear", register: step.register, type: change.type, vp });
@@ -177,21 +201,41 @@ export class ChangeRunner {
     await advanceChange(this.#ports, change, step.event, { by: CLAVIGER, note: step.note });
   }
 
-  async #reencipher(change: Change, order: WorkOrder, rows: "untried" | "failed"): Promise<boolean> {
+  async #reencipher(change: Change, { order, signal }: Work, rows: "untried" | "failed"): Promise<boolean> {
     const done = await reencipherRows(this.#ports, {
       ...order,
       change: target(change),
       which: rows === "untried" ? { rows } : { rows, failedBeforeMs: this.#ports.clock.nowMs() },
-      batchRows: POLITE_BATCH_ROWS,
+      batchRows: batchRowsFor(change.rowsPerSecond),
       worker: "local",
-      signal: this.#interruption.signal,
+      signal,
     });
     if (done.refused > 0)
       this.#ports.alarms.raise("rows-refused", `change ${change.id}: ${done.refused} KEKs refused`);
     return true;
   }
 
-  async #sweep(change: Change, order: WorkOrder, facts: Facts, unit: UnitAddress): Promise<boolean> {
+  /** Moves or drops forms batch by batch, paced as re-enciphering is, until no row is left or the change has moved. */
+  async #inBatches(
+    change: Change,
+    { signal }: Work,
+    write: (limit: number) => Promise<"moved" | number>,
+  ): Promise<boolean> {
+    const { clock, pace } = this.#ports;
+    const { rowsPerSecond } = change;
+    let worked = false;
+    while (!signal.aborted) {
+      const startedMs = clock.nowMs();
+      const rows = await write(batchRowsFor(rowsPerSecond));
+      if (rows === 0) break;
+      worked = true;
+      if (rows === "moved") break;
+      await pace.afterBatch({ rows, elapsedMs: clock.nowMs() - startedMs, rowsPerSecond }, signal);
+    }
+    return worked;
+  }
+
+  async #sweep(change: Change, { order, facts, signal }: Work, unit: UnitAddress): Promise<boolean> {
     this.#sweptAtMs = this.#ports.clock.nowMs();
     const begun = facts.sweeps.find((sweep) => sweep.unit === unit);
     const sweep = await sweepUnit(this.#ports, {
@@ -199,7 +243,7 @@ export class ChangeRunner {
       change: target(change),
       unit,
       begun,
-      signal: this.#interruption.signal,
+      signal,
     });
     if (sweep.refused.length > 0) {
       this.#ports.alarms.raise(
@@ -226,6 +270,7 @@ export class ChangeRunner {
     const { record } = units.find(address);
     const outcome = await store.setUnitState({ address, from: [record.state], state, reason, by: CLAVIGER });
     if (outcome === "done") units.noteRecord({ ...record, state, reason, stateBy: CLAVIGER });
+    else await noteRecords(this.#ports);
     return true;
   }
 
@@ -239,6 +284,13 @@ export class ChangeRunner {
   async #amend(change: Change, amendment: Parameters<Store["amendChange"]>[0]["amendment"]): Promise<void> {
     await this.#ports.store.amendChange({ id: change.id, state: change.state, amendment, entry: undefined });
   }
+}
+
+/** Four batches a second at least, so that a slow change can be paused and is spread evenly. */
+function batchRowsFor(rowsPerSecond: number | undefined): number {
+  return rowsPerSecond === undefined
+    ? POLITE_BATCH_ROWS
+    : Math.min(POLITE_BATCH_ROWS, Math.ceil(rowsPerSecond / 4));
 }
 
 function target(change: Change): Change & { readonly to: Vp } {

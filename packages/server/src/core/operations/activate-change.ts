@@ -43,14 +43,24 @@ export async function activateInSpite(ports: ChangePorts, input: ChangeInput): P
   for (const address of addresses) {
     const { record } = ports.units.find(address);
     const decision = { state: "quarantined" as const, reason: `override of change ${change.id}` };
-    await ports.store.setUnitState({ address, from: [record.state], ...decision, by: input.by });
+    const outcome = await ports.store.setUnitState({
+      address,
+      from: [record.state],
+      ...decision,
+      by: input.by,
+    });
+    if (outcome === "last-serving") throw new Failure("unit-needed", "no unit would be left to serve");
+    if (outcome === "state-differs")
+      throw new Failure("change-state", `unit ${address} has just been changed by someone else`);
     ports.units.noteRecord({ ...record, ...decision, stateBy: input.by });
   }
   return activate(ports, change, input.by, "override approved");
 }
 
 async function activate(ports: ChangePorts, change: Change, by: string, note: string): Promise<Change> {
-  const activating = await advanceChange(ports, change, { name: "activate" }, { by, note });
+  // A request for an override has been answered by this, or was not needed.
+  const amendment = { approval: undefined };
+  const activating = await advanceChange(ports, change, { name: "activate" }, { by, note, amendment });
   ports.runner.wake();
   return activating;
 }

@@ -6,6 +6,7 @@ import type { ChangeStore, UnitRecord, UnitStore } from "../ports/store.ts";
 import type { UnitFolder } from "../ports/unit-folder.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
+import { noteRecords } from "../unit/note-records.ts";
 import { cloneMasterKey } from "./clone-master-key.ts";
 import { readmitUnit } from "./readmit-unit.ts";
 
@@ -25,6 +26,7 @@ export async function addUnit(
   input: { readonly address: UnitAddress | undefined; readonly group: GroupName; readonly by: string },
 ): Promise<AttachedUnit> {
   const { units } = ports;
+  await noteRecords(ports);
   const [source] = (await units.refreshGroup(input.group), units.serving(input.group));
   if (!source) throw new Failure("no-serving-unit");
   const address = input.address ?? (await nextAddress(ports));
@@ -66,11 +68,20 @@ async function join(
     publicKey: unit.description.publicKey,
     addedAtMs: ports.clock.nowMs(),
   };
-  if ((await ports.store.addUnit({ unit: record })) === "address-taken") {
+  try {
+    await ports.units.attach(await keep(ports.store, record), unit);
+  } catch (error) {
     await unit.close();
-    throw new Failure("unit-exists");
+    throw error;
   }
-  await ports.units.attach(record, unit);
+}
+
+/** The record, or that of an earlier attempt whose answer was lost. */
+async function keep(store: UnitStore, record: UnitRecord): Promise<UnitRecord> {
+  if ((await store.addUnit({ unit: record })) === "added") return record;
+  const kept = (await store.listUnits({})).find(({ address }) => address === record.address);
+  if (!kept || Buffer.compare(kept.publicKey, record.publicKey) !== 0) throw new Failure("unit-exists");
+  return kept;
 }
 
 /** The next free address on card 01. */

@@ -22,6 +22,7 @@ export async function approveChange(ports: ChangePorts, input: ChangeInput): Pro
   await ports.vouchedRows.checkApproval(change.id, request);
   if (request.requestedBy === input.by) throw new Failure("approval-own");
   const { action, requestedBy, requestedAtMs } = request;
+  if (action === "override") return activateInSpite(ports, input);
   const approval = await ports.vouchedRows.vouchForApproval(change.id, {
     action,
     requestedBy,
@@ -29,11 +30,6 @@ export async function approveChange(ports: ChangePorts, input: ChangeInput): Pro
     approvedBy: input.by,
   });
   const entry = { atMs: nowMs, by: input.by, note: `${action} approved` };
-  if (action === "override") {
-    const activating = await activateInSpite(ports, input);
-    await amendApproval(ports, activating, undefined, entry);
-    return { ...activating, approval: undefined };
-  }
   await beginPurge(ports, change);
   await amendApproval(ports, change, approval, entry);
   ports.runner.wake();

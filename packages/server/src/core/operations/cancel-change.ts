@@ -1,5 +1,5 @@
 import { Failure } from "../errors.ts";
-import { advanceChange, readChange } from "../master-key-change/advance-change.ts";
+import { advanceChange, onChange } from "../master-key-change/advance-change.ts";
 import type { Change } from "../master-key-change/change.ts";
 import { sideOf } from "../master-key-change/facts.ts";
 import { unitFacts } from "../master-key-change/gather-facts.ts";
@@ -12,7 +12,10 @@ import type { ChangeInput, ChangePorts } from "./change-ports.ts";
  * @throws Failure `change-state` saying in which state it is, or which unit has activated.
  */
 export async function cancelChange(ports: ChangePorts, input: ChangeInput): Promise<Change> {
-  const change = await readChange(ports, input.change);
+  return await onChange(ports, input.change, (change) => cancel(ports, input, change));
+}
+
+async function cancel(ports: ChangePorts, input: ChangeInput, change: Change): Promise<Change> {
   if (!mayAdvance(change.state, "cancel")) {
     const way = ["ACTIVATING", "ACTIVATED", "FINALIZING", "DONE"].includes(change.state)
       ? "; when it is DONE, `claviger change restore` goes back"
@@ -23,6 +26,15 @@ export async function cancelChange(ports: ChangePorts, input: ChangeInput): Prom
     );
   }
   const units = unitFacts(await ports.units.refreshGroup(change.group), change.type);
+  const silent = units.find(
+    (unit) => !unit.reading && !(unit.state === "quarantined" && unit.decidedByPerson),
+  );
+  if (silent && change.to !== undefined) {
+    throw new Failure(
+      "unit-unreachable",
+      `unit ${silent.address} does not answer, so it cannot be told whether it has activated`,
+    );
+  }
   const activated =
     change.to === undefined ? undefined : units.find((unit) => sideOf(change, unit) === "after");
   if (activated) {

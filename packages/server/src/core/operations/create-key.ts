@@ -23,8 +23,9 @@ export async function createKey(
   const { project } = input;
   const createdAtMs = ports.clock.nowMs();
   const id = uuid() as KeyId;
-  const wrapped = await ports.materials.withKek(project.kekId, ({ unit, handle }) =>
-    unit.materials.generate(handle),
+  const wrapped = await ports.materials.withKek(
+    { kekId: project.kekId, projectId: project.id },
+    ({ unit, handle }) => unit.materials.generate(handle),
   );
   const key = await ports.vouchedRows.vouchForKey({
     id,

@@ -89,7 +89,9 @@ export async function initialiseReservedProject(ports: RowMacPorts): Promise<voi
     projectId: project.id,
     version: 1,
     kekId: project.kekId,
-    wrapped: await materials.withKek(project.kekId, ({ unit, handle }) => unit.materials.generate(handle)),
+    wrapped: await materials.withKek({ kekId: project.kekId, projectId: project.id }, ({ unit, handle }) =>
+      unit.materials.generate(handle),
+    ),
     createdAtMs,
     mac: new Uint8Array(),
   };

@@ -33,7 +33,8 @@ export async function generateMasterKey(
 ): Promise<readonly AttachedUnit[]> {
   const change = await changeOwningNew(ports, input);
   if (change) throw refused(change, "NEW holds its target");
-  const [at] = input.unit ? [inScope(ports.units, input, input.unit)] : ports.units.serving(input.group);
+  const serving = ports.units.serving(input.group).toSorted(byAddress);
+  const at = input.unit ? inScope(ports.units, input, input.unit) : serving[0];
   if (!at) throw new Failure("no-serving-unit");
   const holder = ports.units
     .inGroup(input.group)
@@ -143,6 +144,10 @@ async function changeOwningNew(ports: MasterKeyPorts, scope: MasterKeyScope): Pr
   const fence = await ports.store.readFence(scope);
   const change = fence?.openChange && (await ports.store.readChange({ id: fence.openChange }));
   return change && change.to !== undefined ? change : undefined;
+}
+
+function byAddress(a: AttachedUnit, b: AttachedUnit): number {
+  return a.record.address < b.record.address ? -1 : 1;
 }
 
 async function holdersOfNew(

@@ -18,11 +18,13 @@ export async function purgeChange(ports: ChangePorts, input: ChangeInput): Promi
   return requestApproval(ports, change, { action: "purge", by: input.by, note: "purge asked for" });
 }
 
-/** Checks again, and has every sweep look for rows that were born since it ended. */
+/** Checks again, and has every sweep begin anew: what opened weeks ago may not open now, and the old forms are its only rescue. */
 export async function beginPurge(ports: ChangePorts, change: Change): Promise<void> {
   await refuseUnlessPurgeable(ports, change);
   for (const sweep of await ports.store.readSweeps({ changeId: change.id })) {
-    await ports.store.writeSweep({ changeId: change.id, sweep: { ...sweep, complete: false } });
+    const { unit } = sweep;
+    const anew = { unit, cursor: 0, opened: 0, refused: [], complete: false };
+    await ports.store.writeSweep({ changeId: change.id, sweep: anew });
   }
 }
 

@@ -5,6 +5,7 @@ import type { Change, Fence } from "../master-key-change/change.ts";
 import type { ChangeStore, UnitStore } from "../ports/store.ts";
 import type { AttachedUnit, AttachedUnits } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
+import { noteRecords } from "../unit/note-records.ts";
 import type { RegisterReading } from "../unit/registers.ts";
 
 /**
@@ -20,6 +21,7 @@ export async function readmitUnit(
   input: { readonly address: UnitAddress; readonly by: string },
 ): Promise<AttachedUnit> {
   const { store, units } = ports;
+  await noteRecords(ports);
   await units.refresh(input.address);
   const unit = units.reachable(input.address);
   if (unit.record.state === "serving") return unit;

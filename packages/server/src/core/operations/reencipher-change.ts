@@ -1,6 +1,6 @@
 import { Failure } from "../errors.ts";
 import { shownVp } from "../ids.ts";
-import { advanceChange, readChange } from "../master-key-change/advance-change.ts";
+import { advanceChange, onChange } from "../master-key-change/advance-change.ts";
 import type { Change } from "../master-key-change/change.ts";
 import { serving, sideOf } from "../master-key-change/facts.ts";
 import { unitFacts } from "../master-key-change/gather-facts.ts";
@@ -14,7 +14,11 @@ import { refuseObstacles } from "./create-change.ts";
  * @throws Failure `change-not-ready` naming every obstacle, `change-state`.
  */
 export async function reencipherChange(ports: ChangePorts, input: ChangeInput): Promise<Change> {
-  let change = await readChange(ports, input.change);
+  return await onChange(ports, input.change, (change) => reencipher(ports, input, change));
+}
+
+async function reencipher(ports: ChangePorts, input: ChangeInput, read: Change): Promise<Change> {
+  let change = read;
   if (change.state === "REENCIPHERING") return resumeChange(ports, input);
   const units = unitFacts(await ports.units.refreshGroup(change.group), change.type);
   if (change.state === "PLANNED") change = await stage(ports, change, input.by, units);
@@ -59,7 +63,15 @@ export async function resumeChange(ports: ChangePorts, input: ChangeInput): Prom
 }
 
 async function setPaused(ports: ChangePorts, input: ChangeInput, paused: boolean): Promise<Change> {
-  const change = await readChange(ports, input.change);
+  return await onChange(ports, input.change, (change) => amendPaused(ports, input, change, paused));
+}
+
+async function amendPaused(
+  ports: ChangePorts,
+  input: ChangeInput,
+  change: Change,
+  paused: boolean,
+): Promise<Change> {
   const resumable = ["REENCIPHERING", "READY", "ACTIVATING", "ACTIVATED", "FINALIZING", "CANCELING"];
   if (paused ? change.state !== "REENCIPHERING" : !resumable.includes(change.state)) {
     throw new Failure(
@@ -81,7 +93,7 @@ async function setPaused(ports: ChangePorts, input: ChangeInput, paused: boolean
       entry,
     });
     if (outcome === "moved")
-      throw new Failure("change-state", `change ${change.id} has just been moved by someone else`);
+      throw new Failure("change-moved", `change ${change.id} has just been moved by someone else`);
   }
   if (paused) ports.runner.interrupt();
   return { ...change, paused };

@@ -23,7 +23,8 @@ export async function removeUnit(
     .serving(removed.record.group)
     .filter(({ record }) => record.address !== input.address);
   if (others.length === 0) throw new Failure("unit-needed");
-  await ports.store.removeUnit({ address: input.address });
+  const outcome = await ports.store.removeUnit({ address: input.address });
+  if (outcome === "last-serving") throw new Failure("unit-needed");
   ports.materials.dropUnit(input.address);
   await ports.units.detach(input.address);
   await ports.folder.setAside(input.address);

@@ -1,5 +1,6 @@
 import { readChange } from "../master-key-change/advance-change.ts";
 import type { Change, HistoryEntry } from "../master-key-change/change.ts";
+import type { AttachedUnits } from "../unit/attached-units.ts";
 import type { FailedRow, PageOf, RowProgress, Store, Sweep } from "../ports/store.ts";
 
 const FAILURES_SHOWN = 100;
@@ -15,6 +16,7 @@ export interface ChangeReport {
 
 interface ReportPorts {
   readonly store: Store;
+  readonly units: AttachedUnits;
 }
 
 /** @throws Failure `change-not-found`. */
@@ -34,7 +36,7 @@ export async function listChangeReports(
   return { items: await Promise.all(page.items.map((change) => reportOf(ports, change))), next: page.next };
 }
 
-async function reportOf({ store }: ReportPorts, change: Change): Promise<ChangeReport> {
+async function reportOf({ store, units }: ReportPorts, change: Change): Promise<ChangeReport> {
   const { id, group, type, from, to } = change;
   const [rows, sweeps, history] = await Promise.all([
     store.countProgress({ group, type, changeId: id, from, to }),
@@ -42,5 +44,16 @@ async function reportOf({ store }: ReportPorts, change: Change): Promise<ChangeR
     store.readHistory({ id }),
   ]);
   const failures = rows.failed > 0 ? await store.listFailedRows({ changeId: id, limit: FAILURES_SHOWN }) : [];
-  return { change, rows, sweeps, failures, history };
+  return { change, rows, sweeps: withUnitsToCome(units, change, sweeps), failures, history };
+}
+
+/** Serving units on which no row was opened yet are named too, so that "all complete" says what it seems to say. */
+function withUnitsToCome(units: AttachedUnits, change: Change, sweeps: readonly Sweep[]): readonly Sweep[] {
+  if (change.state !== "ACTIVATING" && change.state !== "ACTIVATED") return sweeps;
+  const known = new Set(sweeps.map(({ unit }) => unit));
+  const toCome = units
+    .inGroup(change.group)
+    .filter(({ record }) => record.state === "serving" && !known.has(record.address))
+    .map(({ record }) => ({ unit: record.address, cursor: 0, opened: 0, refused: [], complete: false }));
+  return [...sweeps, ...toCome];
 }

@@ -22,11 +22,11 @@ export async function requestApproval(
   return { ...change, approval };
 }
 
-/** Sets or takes away the approval of a change that is still in the state in which it was read. */
+/** Sets the approval of a change that is still in the state in which it was read. */
 export async function amendApproval(
   ports: ChangePorts,
   change: Change,
-  approval: Approval | undefined,
+  approval: Approval,
   entry: { readonly atMs: number; readonly by: string; readonly note: string },
 ): Promise<void> {
   const outcome = await ports.store.amendChange({
@@ -36,5 +36,5 @@ export async function amendApproval(
     entry: { ...entry, state: change.state },
   });
   if (outcome === "moved")
-    throw new Failure("change-state", `change ${change.id} has just been moved by someone else`);
+    throw new Failure("change-moved", `change ${change.id} has just been moved by someone else`);
 }

@@ -23,8 +23,9 @@ export async function rotateKey(
   const { project, key } = input;
   if (key.state !== "enabled") throw new Failure("key-disabled");
   const { mac: _mac, ...members } = key;
-  const wrapped = await ports.materials.withKek(project.kekId, ({ unit, handle }) =>
-    unit.materials.generate(handle),
+  const wrapped = await ports.materials.withKek(
+    { kekId: project.kekId, projectId: project.id },
+    ({ unit, handle }) => unit.materials.generate(handle),
   );
   const version = await ports.vouchedRows.vouchForVersion({
     keyId: key.id,
@@ -39,8 +40,7 @@ export async function rotateKey(
     currentVersion: version.version,
     revision: key.revision + 1,
   });
-  const outcome = await ports.store.updateKey({ key: rotated, version });
-  ports.keys.dropKey(key.id);
+  const outcome = await ports.keys.changing(key.id, () => ports.store.updateKey({ key: rotated, version }));
   if (outcome === "frozen") throw new Failure("mutations-frozen");
   if (outcome === "changed-meanwhile") throw new Failure("key-changed");
   return rotated;

@@ -20,8 +20,9 @@ export async function setKeyState(
   if (key.state === state) return key;
   const { mac: _mac, ...members } = key;
   const updated = await ports.vouchedRows.vouchForKey({ ...members, state, revision: key.revision + 1 });
-  const outcome = await ports.store.updateKey({ key: updated, version: undefined });
-  ports.keys.dropKey(key.id);
+  const outcome = await ports.keys.changing(key.id, () =>
+    ports.store.updateKey({ key: updated, version: undefined }),
+  );
   if (outcome === "changed-meanwhile") throw new Failure("key-changed");
   return updated;
 }

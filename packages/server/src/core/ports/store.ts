@@ -103,15 +103,19 @@ export interface UnitRecord {
 export interface UnitStore {
   addUnit(input: { unit: UnitRecord }): Promise<"added" | "address-taken">;
   listUnits(input: Record<string, never>): Promise<readonly UnitRecord[]>;
-  /** `state-differs` when the unit is gone or no longer in one of `from`. */
+  /**
+   * `state-differs` when the unit is gone or no longer in one of `from`; `last-serving` when no other unit of its group
+   * would serve.
+   */
   setUnitState(input: {
     address: UnitAddress;
     from: readonly UnitState[];
     state: UnitState;
     reason: string | undefined;
     by: string;
-  }): Promise<"done" | "state-differs">;
-  removeUnit(input: { address: UnitAddress }): Promise<void>;
+  }): Promise<"done" | "state-differs" | "last-serving">;
+  /** Forgets also what was opened on it: another unit may come in its place. */
+  removeUnit(input: { address: UnitAddress }): Promise<"removed" | "last-serving">;
 }
 
 export interface FenceRef {
@@ -138,7 +142,7 @@ export interface ChangeStore {
    * and nothing is left of what must be none. The generation goes up by one.
    */
   transition(input: Transition): Promise<"done" | "moved" | { readonly left: number }>;
-  /** Changes what is not state, if the change still is in `state`. */
+  /** Changes what is not state, if the change still is in `state`; approves no purge while another change is open. */
   amendChange(input: {
     id: ChangeId;
     state: Change["state"];
@@ -156,9 +160,7 @@ export interface Transition {
   readonly entry: HistoryEntry;
 }
 
-export type ChangeAmendment = Partial<
-  Pick<Change, "paused" | "blockedReason" | "approval" | "canary" | "rowsPerSecond">
->;
+export type ChangeAmendment = Partial<Pick<Change, "paused" | "blockedReason" | "approval" | "canary">>;
 
 /** A KEK row that a worker holds. `n` orders rows; `rowVersion` is what the write is conditional on. */
 export interface RewrapRow {
@@ -250,8 +252,6 @@ export interface SweepStore {
     readonly last: number;
   }>;
   writeSweep(input: { changeId: ChangeId; sweep: Sweep }): Promise<void>;
-  /** Forgets what was opened on a unit: it left, or another master key is in its registers. */
-  dropSweep(input: { changeId: ChangeId; unit: UnitAddress }): Promise<void>;
 }
 
 /** How many rows carry which pattern as form in use, second form, and form of before. */

@@ -21,18 +21,26 @@ export interface ReachableUnit extends AttachedUnit {
 
 /** The crypto units of all groups: who they are, whether they serve, and what their registers held when last read. */
 export class AttachedUnits {
+  readonly #reopen = new Map<UnitAddress, () => Promise<CryptoUnit>>();
   readonly #units = new Map<UnitAddress, AttachedUnit>();
   #turn = 0;
 
-  /** Takes a unit over, to be closed with the others. `unit` is undefined if it could not be opened. */
-  async attach(record: UnitRecord, unit: CryptoUnit | undefined): Promise<AttachedUnit> {
+  /** Takes a unit over, to be closed with the others. */
+  async attach(record: UnitRecord, unit: CryptoUnit): Promise<AttachedUnit> {
     this.#units.set(record.address, { record, unit, readings: undefined });
     return this.refresh(record.address);
+  }
+
+  /** Notes a unit that could not be opened; `reopen` is tried whenever its registers are to be read. */
+  attachLater(record: UnitRecord, reopen: () => Promise<CryptoUnit>): void {
+    this.#units.set(record.address, { record, unit: undefined, readings: undefined });
+    this.#reopen.set(record.address, reopen);
   }
 
   async detach(address: UnitAddress): Promise<void> {
     const attached = this.find(address);
     this.#units.delete(address);
+    this.#reopen.delete(address);
     await attached.unit?.close();
   }
 
@@ -75,12 +83,25 @@ export class AttachedUnits {
 
   /** Reads the registers of a unit again. A unit that does not answer is noted as such; this does not throw for it. */
   async refresh(address: UnitAddress): Promise<AttachedUnit> {
-    const { unit } = this.find(address);
+    const unit = this.find(address).unit ?? (await this.#tryToOpen(address));
     const readings = unit && (await readOrUndefined(unit));
     const now = this.find(address);
-    const refreshed: AttachedUnit = { record: now.record, unit: now.unit, readings };
+    const refreshed: AttachedUnit = { record: now.record, unit, readings };
     this.#units.set(address, refreshed);
     return refreshed;
+  }
+
+  async #tryToOpen(address: UnitAddress): Promise<CryptoUnit | undefined> {
+    const reopen = this.#reopen.get(address);
+    if (!reopen) return undefined;
+    this.#reopen.delete(address); // no second one tries meanwhile
+    try {
+      return await reopen();
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      this.#reopen.set(address, reopen);
+      return undefined;
+    }
   }
 
   async refreshGroup(group: GroupName): Promise<readonly AttachedUnit[]> {

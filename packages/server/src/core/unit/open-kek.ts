@@ -1,5 +1,5 @@
 import { Failure, isFailure } from "../errors.ts";
-import type { KekId } from "../ids.ts";
+import type { KekId, ProjectId } from "../ids.ts";
 import type { KekRecord } from "../hierarchy/records.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { ProjectStore } from "../ports/store.ts";
@@ -10,6 +10,12 @@ import type { CryptoUnit, KekHandle, WrappedKek } from "./crypto-unit.ts";
 export interface OpenedKek {
   readonly unit: CryptoUnit;
   readonly handle: KekHandle;
+}
+
+/** A KEK and the project that it must belong to: its MAC binds it to that one. */
+export interface OwnedKek {
+  readonly kekId: KekId;
+  readonly projectId: ProjectId;
 }
 
 export interface OpenKekPorts {
@@ -25,7 +31,8 @@ export interface OpenKekPorts {
  * moved; after that it is an alarm.
  * @throws Failure `no-serving-unit`, `kek-not-opened`.
  */
-export async function openKek(ports: OpenKekPorts, kekId: KekId): Promise<OpenedKek> {
+export async function openKek(ports: OpenKekPorts, owned: OwnedKek): Promise<OpenedKek> {
+  const { kekId, projectId } = owned;
   let refused = 0;
   for (const attempt of ["as known", "read again"] as const) {
     const kek = await ports.store.readKek({ kekId });
@@ -34,7 +41,7 @@ export async function openKek(ports: OpenKekPorts, kekId: KekId): Promise<Opened
     for (const candidate of candidates(ports.units, kek)) {
       try {
         const { unit } = candidate.at;
-        const handle = await unit.keks.open({ ...kek, kekId, wrapped: candidate.form });
+        const handle = await unit.keks.open({ ...kek, kekId, projectId, wrapped: candidate.form });
         return { unit, handle };
       } catch (error) {
         if (!isFailure(error, "register-pattern-mismatch", "kek-not-opened", "unit-unreachable")) throw error;

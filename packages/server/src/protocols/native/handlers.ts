@@ -1,3 +1,5 @@
+import { PLAINTEXT_LIMIT_BYTES } from "@claviger/api";
+import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
 import { activateChange } from "../../core/operations/activate-change.ts";
 import { addUnit } from "../../core/operations/add-unit.ts";
@@ -18,6 +20,7 @@ import {
   copyMasterKey,
   generateMasterKey,
 } from "../../core/operations/master-key-commands.ts";
+import { listProjects } from "../../core/operations/list-projects.ts";
 import { planChange } from "../../core/operations/plan-change.ts";
 import { purgeChange } from "../../core/operations/purge-change.ts";
 import { quarantineUnit } from "../../core/operations/quarantine-unit.ts";
@@ -83,7 +86,7 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     },
 
     createProject: async ({ body }) => projectView(await createProject(ports, body)),
-    listProjects: async ({ query }) => pageView(await store.listProjects(pageInput(query)), projectView),
+    listProjects: async ({ query }) => pageView(await listProjects(ports, pageInput(query)), projectView),
     createKey: async ({ params, body }) => {
       const project = await keys.project(params.project);
       return keyView(await createKey(ports, { project, name: body.name }));
@@ -102,6 +105,11 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     encrypt: async ({ params, body }) => {
       const { key } = await keyNamed(params);
       const plaintext = Buffer.from(body.plaintext, "base64");
+      if (plaintext.byteLength > PLAINTEXT_LIMIT_BYTES) {
+        throw new Failure("invalid-request", `plaintext has more than ${PLAINTEXT_LIMIT_BYTES} bytes`, {
+          field: "plaintext",
+        });
+      }
       const ciphertext = await encrypt(ports, { key, plaintext, context: body.context ?? {} });
       plaintext.fill(0);
       return { ciphertext: base64(ciphertext), keyId: key.id, keyVersion: key.currentVersion };

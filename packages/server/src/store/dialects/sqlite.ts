@@ -35,33 +35,29 @@ export class SqliteConnection {
 
   /** Runs a script in one write transaction: all of it is on disk when this returns, or none of it is there. */
   write<Result>(script: Script<Result>): Result {
-    try {
-      this.#db.exec("BEGIN IMMEDIATE");
-      const result = this.#drive(script);
-      this.#db.exec("COMMIT");
-      return result;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw storeFailure(error);
-    }
+    return this.#transact("BEGIN IMMEDIATE", script);
   }
 
   /** Runs a script that only reads, on one snapshot. */
   read<Result>(script: Script<Result>): Result {
-    try {
-      this.#db.exec("BEGIN");
-      const result = this.#drive(script);
-      this.#db.exec("COMMIT");
-      return result;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw storeFailure(error);
-    }
+    return this.#transact("BEGIN", script);
   }
 
   close(): void {
     this.#prepared.clear();
     this.#db.close();
+  }
+
+  #transact<Result>(begin: "BEGIN" | "BEGIN IMMEDIATE", script: Script<Result>): Result {
+    try {
+      this.#db.exec(begin);
+      const result = this.#drive(script);
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw storeFailure(error);
+    }
   }
 
   #drive<Result>(script: Script<Result>): Result {

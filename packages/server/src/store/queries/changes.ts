@@ -166,6 +166,13 @@ export function* amendChange(
     entry: HistoryEntry | undefined;
   },
 ) {
+  const { approval } = input.amendment;
+  if (
+    approval?.action === "purge" &&
+    approval.approvedBy !== undefined &&
+    (yield* anotherIsOpen(db, input.id))
+  )
+    return "moved" as const;
   const updated = yield* run(
     db
       .updateTable("changes")
@@ -176,6 +183,12 @@ export function* amendChange(
   if (updated === 0) return "moved" as const;
   if (input.entry) yield* addHistory(db, input.id, input.entry);
   return "done" as const;
+}
+
+/** A change that was opened meanwhile may need the old forms and OLD: a purge is not approved beside it. */
+function* anotherIsOpen(db: QueryBuilder, id: ChangeId): Script<boolean> {
+  const change = yield* readChange(db, { id });
+  return change !== undefined && (yield* holdFence(db, change))?.fence.openChange !== undefined;
 }
 
 function* addHistory(db: QueryBuilder, id: ChangeId, entry: HistoryEntry): Script<void> {
@@ -193,7 +206,6 @@ function amendmentRow(amendment: ChangeAmendment): Updateable<Tables["changes"]>
   if ("blockedReason" in amendment) row.blocked_reason = amendment.blockedReason ?? null;
   if ("approval" in amendment) row.approval = amendment.approval ? JSON.stringify(amendment.approval) : null;
   if ("canary" in amendment) row.canary = amendment.canary ?? null;
-  if ("rowsPerSecond" in amendment) row.rows_per_second = amendment.rowsPerSecond ?? null;
   return row;
 }
 

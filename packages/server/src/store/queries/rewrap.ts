@@ -4,6 +4,7 @@ import type { Change } from "../../core/master-key-change/change.ts";
 import type { Claimed, ClaimRequest, RewrapOutcome, RewrapRow, WorkOrder } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run, runMany } from "../script.ts";
+import { onOneBuffer } from "./one-buffer.ts";
 import { readChange } from "./changes.ts";
 import type { HeldFence } from "./fences.ts";
 import { holdFence } from "./fences.ts";
@@ -82,7 +83,7 @@ function* claim(db: QueryBuilder, work: Work, request: ClaimRequest): Script<rea
         .values({ owner: lease.owner, change_id: work.change.id, last_n: last.n, until_ms: lease.untilMs }),
     );
   }
-  return rows;
+  return onOneBuffer(rows);
 }
 
 function* nextUntried(db: QueryBuilder, work: Work, request: ClaimRequest): Script<readonly RewrapRow[]> {

@@ -37,6 +37,15 @@ export function* listUnits(db: QueryBuilder): Script<readonly UnitRecord[]> {
   }));
 }
 
+/** Whether the unit serves and no other one of its group does: two operators may each take the other's reserve away. */
+function* isLastServing(db: QueryBuilder, address: UnitAddress): Script<boolean> {
+  const units = yield* all(
+    db.selectFrom("units").select(["address", "unit_group"]).where("state", "=", "serving"),
+  );
+  const unit = units.find((one) => one.address === address);
+  return unit !== undefined && !units.some((one) => one !== unit && one.unit_group === unit.unit_group);
+}
+
 export function* setUnitState(
   db: QueryBuilder,
   input: {
@@ -47,6 +56,7 @@ export function* setUnitState(
     by: string;
   },
 ) {
+  if (input.state !== "serving" && (yield* isLastServing(db, input.address))) return "last-serving" as const;
   const updated = yield* run(
     db
       .updateTable("units")
@@ -57,6 +67,12 @@ export function* setUnitState(
   return updated === 0 ? ("state-differs" as const) : ("done" as const);
 }
 
-export function* removeUnit(db: QueryBuilder, input: { address: UnitAddress }): Script<void> {
+export function* removeUnit(
+  db: QueryBuilder,
+  input: { address: UnitAddress },
+): Script<"removed" | "last-serving"> {
+  if (yield* isLastServing(db, input.address)) return "last-serving";
   yield* run(db.deleteFrom("units").where("address", "=", input.address));
+  yield* run(db.deleteFrom("sweeps").where("unit", "=", input.address));
+  return "removed";
 }

@@ -27,10 +27,14 @@ interface Waiting {
   reject(failure: Failure): void;
 }
 
-/** One worker thread, started by the first call and again after it died. It keeps the process alive only while calls wait. */
+/**
+ * One worker thread, started at once, because a start takes a processor for a while and the first batch of a change
+ * comes while clients are served; and again by the first call after it died. It keeps the process alive only while
+ * calls wait.
+ */
 class ThreadedBatches implements BatchClient {
   readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | undefined;
+  #worker: Worker | undefined = this.#start();
   #lastId = 0;
   #closed = false;
 

@@ -1,0 +1,47 @@
+import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
+import { shownVp } from "../ids.ts";
+import type { Alarms } from "../ports/alarms.ts";
+import type { ChangeStore, UnitStore } from "../ports/store.ts";
+import type { AttachedUnits, ReachableUnit } from "./attached-units.ts";
+import { readingOf } from "./attached-units.ts";
+
+/** Who sets unit states when it is no person. */
+export const CLAVIGER = "claviger";
+
+export interface WatchPorts {
+  readonly store: Pick<ChangeStore, "listFences"> & Pick<UnitStore, "setUnitState">;
+  readonly units: AttachedUnits;
+  readonly materials: OpenedMaterials;
+  readonly alarms: Alarms;
+}
+
+/**
+ * Reads the registers of all units again. A unit that serves while its CURRENT is not the master key of its group is
+ * taken out, as long as another one serves; while a change is open, the change tends its units itself.
+ */
+export async function watchUnits(ports: WatchPorts): Promise<void> {
+  for (const fence of await ports.store.listFences({})) {
+    await ports.units.refreshGroup(fence.group);
+    if (fence.openChange !== undefined) continue;
+    const serving = ports.units.serving(fence.group);
+    const fits = (unit: ReachableUnit) => readingOf(unit, fence.type)?.CURRENT.vp === fence.currentVp;
+    for (const unit of serving.filter((one) => !fits(one))) {
+      const { record } = unit;
+      const vp = readingOf(unit, fence.type)?.CURRENT.vp;
+      const reason = `CURRENT holds ${vp ? shownVp(vp) : "nothing"}, the group's master key is ${shownVp(fence.currentVp)}`;
+      ports.alarms.raise("unit-differs", `unit ${record.address}: ${reason}`);
+      if (!serving.some(fits)) continue;
+      const state = "quarantined" as const;
+      const { address } = record;
+      const outcome = await ports.store.setUnitState({
+        address,
+        from: ["serving"],
+        state,
+        reason,
+        by: CLAVIGER,
+      });
+      if (outcome === "done") ports.units.noteRecord({ ...record, state, reason, stateBy: CLAVIGER });
+      ports.materials.dropUnit(address);
+    }
+  }
+}
