@@ -380,7 +380,7 @@ export function storeContract(backEnd: StoreBackEnd): void {
         await store.finalizeRows({ ...(await order()), limit: 9 });
         await goTo("finalized");
         expect(await store.openChange({ change: second, note: "" })).toBe("current-differs");
-        const third = { ...second, from: B };
+        const third = { ...second, from: B, restores: change.id };
         const approval = { action: "purge" as const, requestedBy: "a", requestedAtMs: 1, mac: "00" };
         const amend = (approvedBy: string | undefined) =>
           store.amendChange({
@@ -395,7 +395,7 @@ export function storeContract(backEnd: StoreBackEnd): void {
         });
         await amend(undefined);
         expect(await store.openChange({ change: third, note: "" })).toBe("opened");
-        expect(await amend("bob"), "a purge beside an open change").toBe("moved");
+        expect(await amend("bob"), "a purge of what is being restored").toBe("moved");
       });
 
       test("a transition of a change that has moved does nothing", async () => {

@@ -32,10 +32,14 @@ function demo(args: readonly string[], interruptAt?: RegExp) {
   running = child;
   let stdout = "";
   let stderr = "";
+  let interrupted = false;
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
-    if (interruptAt?.test(stderr)) child.kill("SIGINT");
+    if (!interrupted && interruptAt?.test(stderr)) {
+      interrupted = true;
+      child.kill("SIGINT");
+    }
   });
   return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve, reject) => {
     child.once("error", reject);

@@ -191,4 +191,48 @@ describe("a master-key change", () => {
     const activated = await client.waitForChange(id, "ACTIVATED");
     expect(activated.history.map(({ by }) => by)).toContain("second");
   });
+
+  it("waits for the purge of an earlier change, which may be done beside it", async () => {
+    await using daemon = await startTestDaemon();
+    using client = new ClavigerClient(daemon);
+    const earlier = await wholeChange(client);
+    await client.changes.finalize(earlier);
+    await client.waitForChange(earlier, "DONE");
+    const { id } = await client.changes.create();
+    const vp = await loadNew(client);
+    await client.changes.reencipher(id);
+    await client.waitForChange(id, "READY");
+    await expect(client.changes.activate(id, { vp })).rejects.toMatchObject({
+      code: "change-not-ready",
+      message: expect.stringContaining("purge the earlier change first") as string,
+    });
+    await client.changes.purge(earlier);
+    const { token } = await client.principals.create({ name: "second", roles: ["custodian"] });
+    using second = new ClavigerClient({ address: daemon.address, token });
+    await second.changes.approve(earlier);
+    await client.waitForChange(earlier, "PURGED");
+    await client.changes.activate(id, { vp });
+    await client.waitForChange(id, isVerified);
+  });
+
+  it("goes on without a unit that a person quarantined, which follows when it is readmitted", async () => {
+    await using daemon = await startTestDaemon();
+    using client = new ClavigerClient(daemon);
+    await withProjects(client, 5);
+    await client.units.add();
+    const { id } = await client.changes.create();
+    const vp = await loadNew(client);
+    await client.changes.reencipher(id);
+    await client.waitForChange(id, "READY");
+    await client.units.quarantine("01.0002", "its rack is being moved");
+    await client.changes.activate(id, { vp });
+    await client.waitForChange(id, isVerified);
+    const back = await client.units.readmit("01.0002");
+    expect(back).toMatchObject({ state: "serving", registers: [{ CURRENT: { vp } }] });
+    const { progress } = await client.waitForChange(id, isVerified);
+    expect(progress.verified.map(({ unit, complete }) => [unit, complete])).toEqual([
+      ["01.0001", true],
+      ["01.0002", true],
+    ]);
+  });
 });

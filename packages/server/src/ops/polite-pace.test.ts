@@ -52,7 +52,7 @@ describe("the pace of re-enciphering", () => {
   test("bounds a pause, however busy the event loop is and however long the batch took", async () => {
     const { pass, after } = paced();
     pass(100, 1);
-    expect(await after({ ...BATCH, elapsedMs: 5_000 })).toBe(40);
+    expect(await after({ ...BATCH, elapsedMs: 5_000 })).toBe(25);
   });
 
   test("goes at full speed again once clients have gone", async () => {

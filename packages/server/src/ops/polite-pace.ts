@@ -10,7 +10,7 @@ import type { PacedBatch, Pace } from "../core/master-key-change/pace.ts";
  *   served first; a pause in proportion to that would starve the change, and would not help anybody.
  */
 const FREE_UTILIZATION = 0.35;
-const LONGEST_PAUSE_MS = 40;
+const LONGEST_PAUSE_MS = 25;
 /** Shorter looks than this at the event loop say more about the last batch than about clients. */
 const SHORTEST_LOOK_MS = 50;
 

@@ -207,7 +207,9 @@ function whileActivating(change: Change, facts: Facts): Step {
 /** The next unit on which rows are still to be opened; undefined when every serving unit has opened all. */
 function sweepServing(change: Change, facts: Facts): Step | undefined {
   for (const unit of serving(facts)) {
-    if (sideOf(change, unit) !== "after") {
+    const side = sideOf(change, unit);
+    if (side === "before") return { do: "activate-unit", unit: unit.address };
+    if (side !== "after") {
       return { do: "block", reason: `unit ${unit.address}: ${reasonOf(change, unit)}` };
     }
     if (!swept(facts, unit.address)) return sweepStep(facts, unit);

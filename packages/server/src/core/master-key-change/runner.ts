@@ -226,7 +226,7 @@ export class ChangeRunner {
     let worked = false;
     while (!signal.aborted) {
       const startedMs = clock.nowMs();
-      const rows = await write(batchRowsFor(rowsPerSecond));
+      const rows = await write(2 * batchRowsFor(rowsPerSecond)); // as re-enciphering, which has two lanes
       if (rows === 0) break;
       worked = true;
       if (rows === "moved") break;

@@ -5,12 +5,10 @@ import type { RewrapStore } from "../ports/store.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
 import type { Change } from "./change.ts";
 import type { Pace } from "./pace.ts";
-import { POLITE_BATCH_ROWS, batchOf, reencipherBatch } from "./rewrap.ts";
+import { BATCH_ROWS, batchOf, reencipherBatch } from "./rewrap.ts";
 
 /** Rows that did not open are kept by number; with more than this there is no point in going on. */
 export const REFUSED_LIMIT = 100;
-/** Opening a row is about half the work of re-enciphering it, and only the place is written. */
-const SWEEP_ROWS = 2 * POLITE_BATCH_ROWS;
 
 export interface SweepPorts {
   readonly store: Pick<SweepStore, "readSweepRows" | "writeSweep"> & Pick<RewrapStore, "commitRows">;
@@ -43,7 +41,7 @@ export async function sweepUnit(
       ...scope,
       after: sweep.cursor,
       only: undefined,
-      limit: SWEEP_ROWS,
+      limit: BATCH_ROWS,
     });
     const { refused, opened } = await openRows(ports, order, found.rows);
     sweep = {

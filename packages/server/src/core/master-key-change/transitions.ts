@@ -47,6 +47,14 @@ export const OPEN_STATES: readonly ChangeState[] = [
   "CANCELING",
 ];
 
+/** Open states in which no unit has activated: an earlier change may still be purged beside one. */
+export const STATES_BEFORE_ACTIVATION: readonly ChangeState[] = [
+  "PLANNED",
+  "STAGED",
+  "REENCIPHERING",
+  "READY",
+];
+
 /** What must be none in the transaction of a transition, or the transition does not happen. */
 export type MustBeNone =
   "rows-lacking-target" | "rows-under-from" | "rows-with-target-as-next" | "rows-keeping-from";

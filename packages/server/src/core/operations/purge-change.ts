@@ -1,6 +1,7 @@
 import { Failure } from "../errors.ts";
 import { readChange } from "../master-key-change/advance-change.ts";
 import type { Change } from "../master-key-change/change.ts";
+import { STATES_BEFORE_ACTIVATION } from "../master-key-change/transitions.ts";
 import { serving, sideOf } from "../master-key-change/facts.ts";
 import { unitFacts } from "../master-key-change/gather-facts.ts";
 import type { ChangeInput, ChangePorts } from "./change-ports.ts";
@@ -33,8 +34,9 @@ async function refuseUnlessPurgeable(ports: ChangePorts, change: Change): Promis
     throw new Failure("change-state", `change ${change.id} is ${change.state}, not DONE`);
   }
   const fence = await ports.store.readFence(change);
-  if (fence?.openChange) {
-    throw new Failure("change-open", `change ${fence.openChange} is open and may need the old forms`);
+  const open = fence?.openChange && (await readChange(ports, fence.openChange));
+  if (open && (open.restores === change.id || !STATES_BEFORE_ACTIVATION.includes(open.state))) {
+    throw new Failure("change-open", `change ${open.id} is ${open.state} and may need the old forms`);
   }
   const units = unitFacts(await ports.units.refreshGroup(change.group), change.type);
   const strangers = serving({ units }).filter((unit) => sideOf(change, unit) !== "after");

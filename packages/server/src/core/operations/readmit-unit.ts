@@ -3,14 +3,15 @@ import type { UnitAddress } from "../ids.ts";
 import { shownVp } from "../ids.ts";
 import type { Change, Fence } from "../master-key-change/change.ts";
 import type { ChangeStore, UnitStore } from "../ports/store.ts";
-import type { AttachedUnit, AttachedUnits } from "../unit/attached-units.ts";
+import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
 import { noteRecords } from "../unit/note-records.ts";
 import type { RegisterReading } from "../unit/registers.ts";
 
 /**
  * Lets a joining or quarantined unit serve, once its registers are those of its group: CURRENT as the fence has it, and
- * while a change is between STAGED and READY the target in NEW too. While units activate, either side will do.
+ * while a change is between STAGED and READY the target in NEW too. While units activate, either side will do; a unit
+ * that was away while its group activated does so now.
  * @throws Failure `unit-register-differs` saying what it holds and what it must hold, `unit-unreachable`.
  */
 export async function readmitUnit(
@@ -28,7 +29,7 @@ export async function readmitUnit(
   for (const fence of await store.listFences({})) {
     if (fence.group !== unit.record.group) continue;
     const change = fence.openChange && (await store.readChange({ id: fence.openChange }));
-    const reading = readingOf(unit, fence.type);
+    const reading = await activateIfLeftBehind(units, unit, fence);
     const differs = reading
       ? difference(reading, fence, change || undefined)
       : `it has no ${fence.type} registers`;
@@ -45,6 +46,21 @@ export async function readmitUnit(
     throw new Failure("unit-not-found", `unit ${input.address} was removed or changed`);
   units.noteRecord({ ...unit.record, state: "serving", reason: undefined, stateBy: input.by });
   return units.find(input.address);
+}
+
+/**
+ * A unit that was away while its group activated holds the group's master key in NEW. Whoever readmits it decides that
+ * it follows.
+ */
+async function activateIfLeftBehind(
+  units: AttachedUnits,
+  unit: ReachableUnit,
+  fence: Fence,
+): Promise<RegisterReading | undefined> {
+  const reading = readingOf(unit, fence.type);
+  const { type, currentVp: vp } = fence;
+  if (reading?.NEW.vp !== vp || reading.NEW.state !== "full committed") return reading;
+  return await units.execute(unit.record.address, { verb: "activate", type, vp });
 }
 
 function difference(reading: RegisterReading, fence: Fence, change: Change | undefined): string | undefined {

@@ -178,6 +178,11 @@ describe("register commands", () => {
     expect([NEW?.vp, NEW?.committed, OLD?.vp]).toEqual([vpOf(1), false, vpOf(1)]);
   });
 
+  test("recall-old is refused where CURRENT holds that very key", () => {
+    const regs = { ...full, NEW: undefined, CURRENT: keyOf(1) };
+    expect(refusal(regs, { type: DEFAULT_TYPE, verb: "recall-old", vp: vpOf(1) })).toBe("register-state");
+  });
+
   test("a first master key is set, a further one activated", () => {
     const fresh: Regs = { ...full, CURRENT: undefined, OLD: undefined };
     expect(refusal(fresh, { type: DEFAULT_TYPE, verb: "activate", vp: vpOf(3) })).toBe("register-state");

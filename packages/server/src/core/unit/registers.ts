@@ -105,6 +105,8 @@ export function applyCommand<Pair>(
     case "recall-old": {
       if (registers.NEW) throw new Failure("register-state", "NEW is not empty");
       const old = expect(registers, "OLD", command.vp);
+      if (registers.CURRENT?.vp === old.vp)
+        throw new Failure("register-state", "CURRENT holds that master key");
       return { ...registers, NEW: { ...old, committed: false } };
     }
   }
@@ -133,6 +135,9 @@ export function importInto<Pair>(
     throw new Failure("register-state", `${register} is not empty and holds another master key`);
   }
   if (register === "NEW") return fillNew(registers, fresh);
+  if ([registers.NEW, registers.CURRENT, registers.OLD].some((held) => held?.vp === fresh.vp)) {
+    throw new Failure("register-state", "another register holds the master key already");
+  }
   return { ...registers, [register]: { vp: fresh.vp, pair: fresh.pair } };
 }
 

@@ -3,7 +3,7 @@ import { Failure } from "../../core/errors.ts";
 import type { ChangeId, UnitAddress, Vp } from "../../core/ids.ts";
 import type { Approval, Change, HistoryEntry } from "../../core/master-key-change/change.ts";
 import type { MustBeNone } from "../../core/master-key-change/transitions.ts";
-import { OPEN_STATES } from "../../core/master-key-change/transitions.ts";
+import { OPEN_STATES, STATES_BEFORE_ACTIVATION } from "../../core/master-key-change/transitions.ts";
 import type { ChangeAmendment, Page, PageOf, Transition } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
@@ -167,11 +167,7 @@ export function* amendChange(
   },
 ) {
   const { approval } = input.amendment;
-  if (
-    approval?.action === "purge" &&
-    approval.approvedBy !== undefined &&
-    (yield* anotherIsOpen(db, input.id))
-  )
+  if (approval?.action === "purge" && approval.approvedBy !== undefined && !(yield* mayPurge(db, input.id)))
     return "moved" as const;
   const updated = yield* run(
     db
@@ -185,10 +181,14 @@ export function* amendChange(
   return "done" as const;
 }
 
-/** A change that was opened meanwhile may need the old forms and OLD: a purge is not approved beside it. */
-function* anotherIsOpen(db: QueryBuilder, id: ChangeId): Script<boolean> {
+/** A DONE change holds no fence: it may be purged while no change is open, or one that does not go back to it. */
+export function* mayPurge(db: QueryBuilder, id: ChangeId): Script<boolean> {
   const change = yield* readChange(db, { id });
-  return change !== undefined && (yield* holdFence(db, change))?.fence.openChange !== undefined;
+  const held = change && (yield* holdFence(db, change));
+  if (!held) return false;
+  if (held.fence.openChange === undefined) return true;
+  const open = yield* readChange(db, { id: held.fence.openChange });
+  return open !== undefined && open.restores !== id && STATES_BEFORE_ACTIVATION.includes(open.state);
 }
 
 function* addHistory(db: QueryBuilder, id: ChangeId, entry: HistoryEntry): Script<void> {

@@ -5,7 +5,7 @@ import type { Claimed, ClaimRequest, RewrapOutcome, RewrapRow, WorkOrder } from 
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run, runMany } from "../script.ts";
 import { onOneBuffer } from "./one-buffer.ts";
-import { readChange } from "./changes.ts";
+import { mayPurge, readChange } from "./changes.ts";
 import type { HeldFence } from "./fences.ts";
 import { holdFence } from "./fences.ts";
 
@@ -29,9 +29,9 @@ function* holdForWork(
   if (!change?.to || !states.includes(change.state)) return undefined;
   const held = yield* holdFence(db, change);
   if (!held || held.fence.generation !== order.generation) return undefined;
-  const holdsFence =
-    change.state === "DONE" ? held.fence.openChange === undefined : held.fence.openChange === change.id;
-  if (!holdsFence) return undefined;
+  const mayWrite =
+    change.state === "DONE" ? yield* mayPurge(db, change.id) : held.fence.openChange === change.id;
+  if (!mayWrite) return undefined;
   return { held, change, fromMk: held.patterns.id(change.from), toMk: held.patterns.id(change.to) };
 }
 

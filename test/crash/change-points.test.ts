@@ -1,0 +1,16 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { POINTS, SCENARIOS_OF_ONE_CHANGE } from "./points.ts";
+import { runPoint } from "./run-point.ts";
+import { Templates } from "./templates.ts";
+
+const templates = new Templates(300);
+afterAll(() => templates[Symbol.dispose]());
+
+describe("a change that is killed here loses no key and goes on when its verb is repeated", () => {
+  test.for(POINTS.filter(({ scenario }) => SCENARIOS_OF_ONE_CHANGE.includes(scenario)))(
+    "$name",
+    async (point) => {
+      expect(await runPoint(templates, point)).toBe("hit");
+    },
+  );
+});

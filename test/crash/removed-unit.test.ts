@@ -1,0 +1,23 @@
+import { afterAll, expect, test } from "vitest";
+import type { UnitAddress } from "../../packages/server/src/core/ids.ts";
+import { openSqliteStore } from "../../packages/server/src/store/sqlite-store.ts";
+import { databasePath } from "./data-folder.ts";
+import { SECOND_UNIT } from "./steps.ts";
+import { Templates } from "./templates.ts";
+
+const templates = new Templates(3);
+afterAll(() => templates[Symbol.dispose]());
+
+test("what was opened on a unit is forgotten when it is removed: another at its address has opened nothing", async () => {
+  const { folder } = await templates.copy("activated");
+  const store = openSqliteStore({ path: databasePath(folder), threads: "none" });
+  const { items } = await store.listChanges({ limit: 1, after: undefined, openOnly: true });
+  const changeId = items[0]?.id;
+  if (!changeId) throw new Error("no change is open");
+  const sweptUnits = async (): Promise<string[]> =>
+    (await store.readSweeps({ changeId })).map(({ unit }) => unit);
+  expect(await sweptUnits()).toContain(SECOND_UNIT);
+  await store.removeUnit({ address: SECOND_UNIT as UnitAddress });
+  expect(await sweptUnits()).not.toContain(SECOND_UNIT);
+  await store.close();
+});
