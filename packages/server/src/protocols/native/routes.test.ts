@@ -28,16 +28,24 @@ interface Schema {
   readonly format?: string;
 }
 
+/** fast-check makes no text for a lookahead. The one there is keeps ids out of names, and no random name is an id. */
+function withoutLookahead(pattern: string): string {
+  return pattern.replace(/^\^\(\?!.*?\$\)/, "^");
+}
+
 /** A value that matches; `extra` adds members that no schema of a reply lists, to every object. */
 function sampleOf(schema: Schema, extra: Readonly<Record<string, unknown>> = {}): unknown {
   if (schema.enum) return schema.enum[0];
   if (schema.anyOf?.[0]) return sampleOf(schema.anyOf[0], extra);
   if (schema.format === "date-time") return "2026-01-02T03:04:05.678Z";
   if (schema.pattern !== undefined) {
-    const [text] = fc.sample(fc.stringMatching(new RegExp(schema.pattern), { maxLength: 64 }), {
-      numRuns: 1,
-      seed: 7,
-    });
+    const [text] = fc.sample(
+      fc.stringMatching(new RegExp(withoutLookahead(schema.pattern)), { maxLength: 64 }),
+      {
+        numRuns: 1,
+        seed: 7,
+      },
+    );
     return text;
   }
   switch (schema.type) {
