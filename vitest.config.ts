@@ -9,7 +9,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     // Real key derivation, real fsync and real processes take their time, more so on a busy machine.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });

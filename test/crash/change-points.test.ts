@@ -9,6 +9,7 @@ afterAll(() => templates[Symbol.dispose]());
 describe("a change that is killed here loses no key and goes on when its verb is repeated", () => {
   test.for(POINTS.filter(({ scenario }) => SCENARIOS_OF_ONE_CHANGE.includes(scenario)))(
     "$name",
+    { timeout: 180_000 },
     async (point) => {
       expect(await runPoint(templates, point)).toBe("hit");
     },

@@ -12,6 +12,7 @@ const seed = Number(process.env["CRASH_SEED"] ?? randomInt(2 ** 31));
 describe(`seed ${seed}`, () => {
   test.for([1, 2, 3, 4, 5, 6])(
     "a kill in the midst of the store's transactions, or anywhere, loses no key (%i)",
+    { timeout: 180_000 },
     async (round) => {
       await expect(killAtRandom(templates, seed + round)).resolves.toBeUndefined();
     },

@@ -22,6 +22,7 @@ test("every call of the ports that writes, wraps or commands is a point at which
 describe("a daemon that is killed here loses no key and goes on when its verb is repeated", () => {
   test.for(POINTS.filter(({ scenario }) => !SCENARIOS_OF_ONE_CHANGE.includes(scenario)))(
     "$name",
+    { timeout: 180_000 },
     async (point) => {
       expect(await runPoint(templates, point)).toBe("hit");
     },
