@@ -18,6 +18,7 @@ const TASKS = {
   cli: (args) => [at("packages/cli/src/main.ts"), ...args],
   demo: (args) => [at("demo/main.ts"), ...args],
   bench: ([name, ...args]) => (benches().includes(name) ? [at(`bench/${name}.ts`), ...args] : undefined),
+  soak: ([name, ...args]) => (name === "crash" ? [at("test/crash/soak.ts"), ...args] : undefined),
   test: (args) => [at("scripts/run-tests.mjs"), ...args],
   check: (args) => [at("scripts/check.mjs"), ...args],
   format: () => [join(BIN, "prettier"), "--write", ROOT],
@@ -32,6 +33,7 @@ if (nodeArgs === undefined) {
   cli             run the command line, claviger
   demo            run the demonstration
   bench <name>    run a benchmark: ${benches().join(", ") || "(none yet)"}
+  soak crash      kill the daemon at random for as long as --minutes says
   test            run check, then every test
   check           format, lint, types, boundaries, dead code, house rules
   format          format every file`);
