@@ -45,7 +45,11 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
     crew.populate(options.projects, (done) => populating.update(done, options.projects)),
   );
   populating.finish(options.projects, options.projects, "each with a KEK, a key and a ciphertext");
-  const measured = await abortable(signal, runPhases({ admin, crew, progress }, options.seconds, signal));
+  const { address } = server;
+  const measured = await abortable(
+    signal,
+    runPhases({ admin, address, crew, progress }, options.seconds, signal),
+  );
 
   // Another process with nothing in memory: every KEK is opened again, from its row, under the new master key.
   await server[Symbol.asyncDispose]();

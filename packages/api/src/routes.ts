@@ -6,6 +6,7 @@ import {
   MasterKeyTypeName,
   Name,
   NameOrId,
+  Nullable,
   Plaintext,
   ROLES,
   RegisterName,
@@ -55,7 +56,7 @@ const Page = Type.Object(
   closed,
 );
 const pageOf = <S extends TSchema>(items: S) =>
-  Type.Object({ items: Type.Array(items), next: Type.Union([Type.String(), Type.Null()]) });
+  Type.Object({ items: Type.Array(items), next: Nullable(Type.String()) });
 
 const Encrypted = Type.Object({ ciphertext: Ciphertext, keyId: Uuid, keyVersion: Type.Integer() });
 const UnitRegisters = Type.Object({

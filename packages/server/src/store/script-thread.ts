@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { yieldToServingThreads } from "../core/background-thread.ts";
 import { Failure, isFailure } from "../core/errors.ts";
 import type { FailureCode } from "../core/errors.ts";
 import { SqliteConnection, sqliteQueries } from "./dialects/sqlite.ts";
@@ -28,6 +29,7 @@ export type ScriptAnswer =
 if (parentPort) serve(parentPort, workerData as ScriptThreadSettings);
 
 function serve(port: NonNullable<typeof parentPort>, settings: ScriptThreadSettings): void {
+  if (settings.readOnly) yieldToServingThreads();
   const connection = new SqliteConnection(settings.path, settings);
   port.on("message", (call: ScriptCall | "close") => {
     if (call === "close") {

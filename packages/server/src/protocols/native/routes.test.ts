@@ -18,9 +18,8 @@ const NAMES = Object.keys(ROUTES) as RouteName[];
 
 /** As much of JSON Schema as the API uses. */
 interface Schema {
-  readonly type?: string;
+  readonly type?: string | readonly [string, "null"];
   readonly enum?: readonly unknown[];
-  readonly anyOf?: readonly Schema[];
   readonly pattern?: string;
   readonly minimum?: number;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -36,7 +35,6 @@ function withoutLookahead(pattern: string): string {
 /** A value that matches; `extra` adds members that no schema of a reply lists, to every object. */
 function sampleOf(schema: Schema, extra: Readonly<Record<string, unknown>> = {}): unknown {
   if (schema.enum) return schema.enum[0];
-  if (schema.anyOf?.[0]) return sampleOf(schema.anyOf[0], extra);
   if (schema.format === "date-time") return "2026-01-02T03:04:05.678Z";
   if (schema.pattern !== undefined) {
     const [text] = fc.sample(
@@ -48,7 +46,7 @@ function sampleOf(schema: Schema, extra: Readonly<Record<string, unknown>> = {})
     );
     return text;
   }
-  switch (schema.type) {
+  switch ([schema.type].flat()[0]) {
     case "object": {
       const members = Object.entries(schema.properties ?? {}).map(([name, member]) => [
         name,
@@ -63,8 +61,6 @@ function sampleOf(schema: Schema, extra: Readonly<Record<string, unknown>> = {})
       return schema.minimum ?? 0;
     case "boolean":
       return true;
-    case "null":
-      return null;
     default:
       return "text";
   }
@@ -245,6 +241,11 @@ test("members that the schema of a reply does not list never leave", async () =>
     expect(reply.body, name).not.toContain("leaked");
     expect(reply.json(), name).toEqual(sampleOf(rowOf(name).reply));
   }
+});
+
+test("no reply schema makes the first reply wait while a validator for its branches is compiled", () => {
+  for (const name of NAMES)
+    expect(JSON.stringify(rowOf(name).reply), name).not.toMatch(/"(?:anyOf|oneOf|if)"/);
 });
 
 test("a reply that lacks a member of its schema is an internal failure, not half a reply", async () => {
