@@ -153,7 +153,25 @@ export type StatusView = Static<typeof StatusView>;
 export const PrincipalView = Type.Object({
   id: Uuid,
   name: Type.String(),
-  roles: Type.Array(oneOf(ROLES)),
+  kind: oneOf(["person", "service"]),
+  state: oneOf(["enabled", "disabled"]),
+  grants: Type.Array(
+    Type.Object({
+      role: oneOf(ROLES),
+      project: Nullable(Type.String({ description: "id of the project; null: the whole service" })),
+    }),
+  ),
+  requestsPerSecond: Nullable(Type.Integer({ description: "null: what the configuration says" })),
   createdAt: Timestamp,
 });
 export type PrincipalView = Static<typeof PrincipalView>;
+
+export const TokenView = Type.Object({
+  id: Uuid,
+  label: Type.String(),
+  state: oneOf(["valid", "expired", "revoked"]),
+  createdAt: Timestamp,
+  expiresAt: Nullable(Timestamp),
+  revokedAt: Nullable(Timestamp),
+});
+export type TokenView = Static<typeof TokenView>;

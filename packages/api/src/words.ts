@@ -16,6 +16,8 @@ const base64 = (limitBytes: number, description: string) =>
 
 export const ROLES = ["administrator", "custodian", "operator", "key-admin", "key-user", "auditor"] as const;
 export type Role = (typeof ROLES)[number];
+/** Longest life of a token that is given one, in seconds: ten years. */
+export const TOKEN_SECONDS_LIMIT = 315_360_000;
 
 export const CHANGE_STATES = [
   "PLANNED",
@@ -111,6 +113,7 @@ export const ErrorReply = Type.Object({
       "conflict",
       "precondition",
       "blocked",
+      "throttled",
       "unavailable",
       "internal",
     ]),

@@ -1,5 +1,8 @@
 import { join } from "node:path";
+import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
+import { RateLimits } from "./core/access/rate-limits.ts";
+import { Revocations } from "./core/access/revocations.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
@@ -7,6 +10,7 @@ import { OpenedMaterials } from "./core/hierarchy/opened-materials.ts";
 import { namesVp, shownVp } from "./core/ids.ts";
 import type { Vp } from "./core/ids.ts";
 import { ChangeRunner } from "./core/master-key-change/runner.ts";
+import { adoptFormerPrincipals } from "./core/operations/adopt-former-principals.ts";
 import {
   initialiseMasterKey,
   initialiseReservedProject,
@@ -98,11 +102,19 @@ export async function composeDaemon(
     firstStart.complete();
   }
 
+  await adoptFormerPrincipals({ store, vouchedRows });
+
   const runner = new ChangeRunner({ ...ports, vouchedRows, pace: new PolitePace(clock) });
+  const keys = new KeyDirectory({ store, vouchedRows });
+  const authentication = new Authentication({ store, vouchedRows, clock });
+  const revocations = new Revocations(store, [() => keys.forgetKeys(), () => authentication.forget()]);
+  const rateLimits = new RateLimits(clock, config.requestsPerSecond);
+  await revocations.read();
   const service: ServicePorts = {
     ...ports,
     vouchedRows,
-    keys: new KeyDirectory({ store, vouchedRows }),
+    keys,
+    revocations,
     runner,
     expectedVps: new Map(Object.entries(config.expectedVps)),
     toBase64: secretToBase64,
@@ -122,10 +134,17 @@ export async function composeDaemon(
     },
     metrics,
   });
-  const authentication = new Authentication({ store, vouchedRows });
   await registerNativeRoutes(app, {
     handlers: nativeHandlers(service),
-    authenticate: (token) => authentication.principal(token),
+    gate: {
+      authenticate: async (token) => {
+        const { principal, record } = await authentication.principal(token);
+        rateLimits.take(record);
+        return principal;
+      },
+      admit: (caller, wanted) => admit((ref) => keys.project(ref), caller, wanted),
+      revocations,
+    },
   });
   opened.defer(() => app.close());
   const url = await listen(app, config);

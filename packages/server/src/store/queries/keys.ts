@@ -6,6 +6,7 @@ import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
 import { pageOf, pageStart } from "./pages.ts";
+import { countRevocation } from "./revocations.ts";
 
 export function* createKey(db: QueryBuilder, input: { key: KeyRecord; version: KeyVersionRecord }) {
   if (yield* frozen(db, input.version.kekId)) return "frozen" as const;
@@ -35,6 +36,7 @@ export function* updateKey(
   );
   if (updated === 0) return "changed-meanwhile" as const;
   if (version) yield* run(db.insertInto("key_versions").values(versionRowOf(version)));
+  if (key.state !== "enabled") yield* countRevocation(db);
   return "updated" as const;
 }
 
