@@ -35,7 +35,10 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
   progress.say(`server      ${server.address}, in ${folder}`);
   const admin = cleanUp.use(new ClavigerClient(server));
   for (let units = 1; units < options.units; units += 1) await admin.units.add();
-  const { token } = await admin.principals.create({ name: "shops", roles: ["key-user", "key-admin"] });
+  const { token } = await admin.principals.create({
+    name: "shops",
+    grants: [{ role: "key-user" }, { role: "key-admin" }],
+  });
   const threads = Math.min(LOAD_THREADS, options.projects);
   const crew = cleanUp.use(new LoadCrew(threads, { address: server.address, token }));
 

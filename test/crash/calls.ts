@@ -50,6 +50,10 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
   createKey: ONE,
   updateKey: kinds({ rotate: true, state: true }, ({ version }) => (version ? "rotate" : "state")),
   createPrincipal: ONE,
+  updatePrincipal: kinds({ enabled: true, disabled: true }, ({ principal }) => principal.state),
+  adoptFormerPrincipal: ONE,
+  createToken: ONE,
+  revokeToken: ONE,
   addUnit: kinds<UnitState, StoreInput<"addUnit">>(
     { joining: true, serving: true, quarantined: true },
     ({ unit }) => unit.state,

@@ -11,7 +11,7 @@ import { Operator } from "./operator.ts";
 import { startService } from "./service.ts";
 import { STEPS as S, THIRD_UNIT } from "./steps.ts";
 import type { Template } from "./templates.ts";
-import { Templates } from "./templates.ts";
+import { SPARE_PRINCIPAL, Templates } from "./templates.ts";
 
 const templates = new Templates(5);
 afterAll(() => templates[Symbol.dispose]());
@@ -79,9 +79,16 @@ const REQUESTS: Readonly<Record<string, Request>> = {
   "key disable": { act: ({ client }) => client.keys.disable(key), done: [] },
   "key enable": { act: ({ client }) => client.keys.enable(key), done: [] },
   "principal create": {
-    act: ({ client }, n) => client.principals.create({ name: `fault-${n}`, roles: ["auditor"] }),
+    act: ({ client }, n) => client.principals.create({ name: `fault-${n}`, grants: [{ role: "auditor" }] }),
     done: ["principal-exists"],
   },
+  "principal disable": { act: ({ client }) => client.principals.disable(SPARE_PRINCIPAL), done: [] },
+  "principal enable": { act: ({ client }) => client.principals.enable(SPARE_PRINCIPAL), done: [] },
+  "role grant": {
+    act: ({ client }) => client.principals.grant(SPARE_PRINCIPAL, { role: "operator" }),
+    done: [],
+  },
+  "token create": { act: ({ client }) => client.principals.createToken(SPARE_PRINCIPAL), done: [] },
 };
 
 interface Cycle {

@@ -43,6 +43,7 @@ const COUNTS = {
   units: "SELECT count(*) AS n FROM units",
   rowMacKeys: "SELECT count(*) AS n FROM keys WHERE name = '(row-mac)'",
   administrators: "SELECT count(*) AS n FROM principals WHERE name = 'administrator'",
+  formerPrincipals: "SELECT count(*) AS n FROM former_principals",
 } as const;
 
 interface Held extends Readonly<Record<RegisterName, Vp | undefined>> {
@@ -254,6 +255,7 @@ function readDatabase(
     units: count(COUNTS.units),
     rowMacKeys: count(COUNTS.rowMacKeys),
     administrators: count(COUNTS.administrators),
+    formerPrincipals: count(COUNTS.formerPrincipals),
   };
   const projects = count("SELECT count(*) AS n FROM projects");
   db.exec("COMMIT");

@@ -18,6 +18,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.createFence": [["first start", 1]],
   "store.addUnit(serving)": [["first start", 1]],
   "store.createPrincipal": [["first start", 1]],
+  "store.updatePrincipal(disabled)": [["principals", 1]],
+  "store.updatePrincipal(enabled)": [["principals", 1]],
+  "store.createToken": [["principals", 1]],
+  "store.revokeToken": [["principals", 1]],
+  "store.adoptFormerPrincipal": [["release 0.1.0 taken over", 2]],
   "store.dropLeases": [["re-encipher", 1]],
   "unit.execute(generate)": [
     ["first start", 1],

@@ -38,6 +38,12 @@ export const SCENARIOS = {
     steps: [S.rotate, S.spareKey, S.disable, S.enable, S.createPrincipal, S.plan, S.work],
     end: (found) => serve(found, 2),
   },
+  principals: {
+    from: "base",
+    steps: [S.createToken, S.disablePrincipal, S.enablePrincipal, S.revokeTokens, S.work],
+    end: (found) => serve(found, 2),
+  },
+  "release 0.1.0 taken over": { from: "release 0.1.0", steps: [S.createPrincipal], end: isTakenOver },
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },
 
   "whole change": {
@@ -102,6 +108,11 @@ function serve({ registers }: Found, units: number): string | undefined {
   if (serving.length !== units) return `${serving.length} units serve, not ${units}`;
   const joining = [...registers].find(([, { state }]) => state === "joining");
   return joining && `unit ${joining[0]} is still joining`;
+}
+
+function isTakenOver({ counts }: Found): string | undefined {
+  if (counts.formerPrincipals !== 0) return `${counts.formerPrincipals} principals are not taken over`;
+  return counts.administrators === 1 ? undefined : `there are ${counts.administrators} administrators`;
 }
 
 function firstStartIsWhole(found: Found): string | undefined {

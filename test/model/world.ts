@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { VouchedRows } from "../../packages/server/src/core/access/vouched-rows.ts";
 import type { Clock } from "../../packages/server/src/core/clock.ts";
 import { Failure } from "../../packages/server/src/core/errors.ts";
+import { Revocations } from "../../packages/server/src/core/access/revocations.ts";
 import { KeyDirectory } from "../../packages/server/src/core/hierarchy/key-directory.ts";
 import { OpenedMaterials } from "../../packages/server/src/core/hierarchy/opened-materials.ts";
 import type { UnitAddress } from "../../packages/server/src/core/ids.ts";
@@ -123,11 +124,13 @@ export class World {
     const runner = new ChangeRunner({ ...base, vouchedRows, pace: { afterBatch: () => Promise.resolve() } });
     this.#runner = runner;
     this.#watch = base;
+    const keys = new KeyDirectory({ store, vouchedRows });
     this.#ports = {
       ...base,
       vouchedRows,
       runner,
-      keys: new KeyDirectory({ store, vouchedRows }),
+      keys,
+      revocations: new Revocations(store, [() => keys.forgetKeys()]),
       expectedVps: new Map(),
       toBase64: secretToBase64,
       version: "test",

@@ -53,7 +53,7 @@ const PrincipalPath = Type.Object({ principal: NameOrId }, closed);
 const Grant = Type.Object(
   {
     role: oneOf(ROLES),
-    project: Type.Optional(Type.Unsafe<string>({ ...NameOrId, description: "default: the whole service" })),
+    project: Type.Optional(NameOrId),
   },
   closed,
 );
@@ -408,7 +408,8 @@ export const ROUTES = {
   limitPrincipal: {
     method: "POST",
     path: "/v1/principals/:principal/limit",
-    summary: "Limit the requests of a principal; without a number it has the limit of the configuration again",
+    summary:
+      "Limit the requests of a principal; without a number it has the limit of the configuration again",
     params: PrincipalPath,
     body: Type.Object({ requestsPerSecond: Type.Optional(RequestsPerSecond) }, closed),
     reply: PrincipalView,
@@ -417,7 +418,8 @@ export const ROUTES = {
   createToken: {
     method: "POST",
     path: "/v1/principals/:principal/tokens",
-    summary: "Give a principal another token; one that it makes for itself ends with the token it called with",
+    summary:
+      "Give a principal another token; one that it makes for itself ends with the token it called with",
     params: PrincipalPath,
     body: Type.Object(
       {

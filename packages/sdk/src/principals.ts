@@ -1,8 +1,9 @@
 import type { PrincipalView, RouteReply, TokenView } from "@claviger/api";
 import type { CallInput } from "./call.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller, PageQuery } from "./caller.ts";
+import { WHOLE_PAGE } from "./caller.ts";
 import type { Page } from "./pages.ts";
-import { allPages } from "./pages.ts";
+import { eachItem } from "./pages.ts";
 
 type NewPrincipal = CallInput<"createPrincipal">["body"];
 type Grant = CallInput<"grantRole">["body"];
@@ -22,13 +23,13 @@ export class Principals {
   }
 
   /** One page of principals, in the order in which they were created. */
-  list(page: Page = {}): Promise<RouteReply<"listPrincipals">> {
+  list(page: PageQuery = {}): Promise<Page<PrincipalView>> {
     return this.#caller.call("listPrincipals", { query: page });
   }
 
-  /** Every principal, page by page. */
-  all(): AsyncIterable<PrincipalView> {
-    return allPages((page) => this.list(page));
+  /** Every principal. */
+  all(): AsyncGenerator<PrincipalView, void, undefined> {
+    return eachItem((after) => this.list({ limit: WHOLE_PAGE, after }));
   }
 
   get(principal: string): Promise<PrincipalView> {

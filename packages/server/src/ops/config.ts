@@ -196,7 +196,8 @@ function parseLogLevel(text: string, name: string): LogLevel {
 function requestsPerSecond(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
-  if (typeof number === "number" && Number.isInteger(number) && number >= 1 && number <= 1_000_000) return number;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 1 && number <= 1_000_000)
+    return number;
   throw invalid("requests_per_second", "must be a whole number from 1 to 1000000");
 }
 

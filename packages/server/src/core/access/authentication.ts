@@ -35,7 +35,9 @@ export class Authentication {
    * @throws Failure `unauthenticated` for a token that is not known, `token-expired`, `token-revoked`,
    * `principal-disabled`, `record-not-vouched`.
    */
-  async principal(token: string): Promise<{ readonly principal: Principal; readonly record: PrincipalRecord }> {
+  async principal(
+    token: string,
+  ): Promise<{ readonly principal: Principal; readonly record: PrincipalRecord }> {
     const hash = accessTokenHash(token);
     const proved = await this.#proved.use(
       Buffer.from(hash).toString("latin1"),

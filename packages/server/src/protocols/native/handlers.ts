@@ -36,14 +36,7 @@ import { setKeyState } from "../../core/operations/set-key-state.ts";
 import { pageInput, pageView } from "./page-view.ts";
 import { principalHandlers } from "./principal-handlers.ts";
 import type { NativeHandlers } from "./routes.ts";
-import {
-  changeView,
-  keyView,
-  planView,
-  projectView,
-  unitRegisters,
-  unitView,
-} from "./translate.ts";
+import { changeView, keyView, planView, projectView, unitRegisters, unitView } from "./translate.ts";
 
 const DATA_KEY_BYTES = 32;
 

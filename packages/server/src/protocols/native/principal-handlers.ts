@@ -57,7 +57,8 @@ export function principalHandlers(ports: ServicePorts): Pick<NativeHandlers, Pri
       });
       return { principal: principalView(principal), tokenId: record.id, token };
     },
-    listPrincipals: async ({ query }) => pageView(await store.listPrincipals(pageInput(query)), principalView),
+    listPrincipals: async ({ query }) =>
+      pageView(await store.listPrincipals(pageInput(query)), principalView),
     getPrincipal: async ({ params }) => principalView(await principalNamed(ports, params.principal)),
     whoAmI: async (_input, caller) => principalView(await principalNamed(ports, caller.id)),
     enablePrincipal: (input) => change(input, () => ({ state: "enabled" })),

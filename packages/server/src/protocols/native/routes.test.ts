@@ -4,11 +4,14 @@ import type { ErrorReply, Role, RouteName } from "@claviger/api";
 import fc from "fast-check";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import { afterAll, expect, test } from "vitest";
-import type { PrincipalId } from "../../core/ids.ts";
+import { admit } from "../../core/access/admission.ts";
+import type { Requirement } from "../../core/access/admission.ts";
+import type { PrincipalId, TokenId } from "../../core/ids.ts";
 import { Failure } from "../../core/errors.ts";
 import { buildApp } from "../../http/app.ts";
 import { registerHealth } from "../../http/health.ts";
 import { createLog } from "../../ops/log.ts";
+import type { Gate } from "./auth.ts";
 import { presentFailure } from "./errors.ts";
 import { isListedRoute, OPEN_ROUTES, ROUTE_ROLES } from "./roles.ts";
 import { registerNativeRoutes } from "./routes.ts";
@@ -105,8 +108,25 @@ const handlers = Object.fromEntries(
 async function authenticate(token: string) {
   const role = ROLES.find((one) => one === token);
   if (role === undefined) throw new Failure("unauthenticated");
-  return { id: "f4b1c9c0-0000-4000-8000-000000000000" as PrincipalId, name: `some-${role}`, roles: [role] };
+  return {
+    id: "f4b1c9c0-0000-4000-8000-000000000000" as PrincipalId,
+    name: `some-${role}`,
+    grants: [{ role, projectId: undefined }],
+    token: { id: "f4b1c9c0-0000-4000-8000-000000000001" as TokenId, expiresAtMs: undefined },
+  };
 }
+let revocations = 0;
+const gate: Gate = {
+  authenticate,
+  admit: (caller, wanted) =>
+    admit(() => Promise.reject(new Error("no project is looked for")), caller, wanted),
+  revocations: {
+    get seen() {
+      return revocations;
+    },
+    read: () => Promise.resolve(revocations),
+  },
+};
 
 const registered: string[] = [];
 const logLines: string[] = [];
@@ -123,7 +143,7 @@ registerHealth(app, {
   readiness: () => ({ ready: true, reasons: [] }),
   metrics: { contentType: "text/plain", text: async () => "" },
 });
-await registerNativeRoutes(app, { handlers, authenticate });
+await registerNativeRoutes(app, { handlers, gate });
 afterAll(async () => {
   await app.close();
 });
@@ -157,8 +177,8 @@ test.for(NAMES.flatMap((name) => ROLES.map((role) => [name, role] as const)))(
   "%s as %s: as the table says",
   async ([name, role]) => {
     const reply = await as(role, requestOf(name));
-    const allowed: readonly Role[] = ROUTE_ROLES[name];
-    if (allowed.includes(role)) {
+    const { concern, roles: allowed }: Requirement = ROUTE_ROLES[name];
+    if (concern === "own" || allowed.includes(role)) {
       expect(reply.statusCode, reply.body).toBe(200);
       return;
     }
@@ -168,10 +188,42 @@ test.for(NAMES.flatMap((name) => ROLES.map((role) => [name, role] as const)))(
   },
 );
 
+test("a route concerns a project or a principal exactly if its path names one", () => {
+  for (const name of NAMES) {
+    const { path } = ROUTES[name];
+    const { concern }: Requirement = ROUTE_ROLES[name];
+    expect([name, concern === "project"]).toEqual([name, path.includes("/:project")]);
+    if (concern === "principal") expect(path, name).toContain("/:principal");
+  }
+});
+
+test("a reply that bears a key does not leave when something was revoked meanwhile: it is made anew", async () => {
+  let made = 0;
+  const encrypt = {
+    method: "POST",
+    url: "/v1/projects/p/keys/k/encrypt",
+    payload: { plaintext: "" },
+    headers: { authorization: "Bearer key-user" },
+  } as const;
+  override = () => {
+    made += 1;
+    if (made === 1) revocations += 1;
+    return { ...(sampleOf(rowOf("encrypt").reply) as object), keyVersion: made };
+  };
+  expect((await app.inject(encrypt)).json()).toMatchObject({ keyVersion: 2 });
+  override = () => {
+    revocations += 1;
+    return sampleOf(rowOf("encrypt").reply);
+  };
+  expect(errorOf(await app.inject(encrypt))).toMatchObject({ code: "rights-moved" });
+  override = undefined;
+});
+
 test("an auditor reads everything and changes nothing", () => {
   for (const name of NAMES) {
-    const allowed: readonly Role[] = ROUTE_ROLES[name];
-    expect([name, allowed.includes("auditor")]).toEqual([name, ROUTES[name].method === "GET"]);
+    const { concern, roles }: Requirement = ROUTE_ROLES[name];
+    const allowed = concern === "own" || roles.includes("auditor");
+    expect([name, allowed]).toEqual([name, ROUTES[name].method === "GET"]);
   }
 });
 
@@ -329,18 +381,12 @@ test.for<[string, InjectOptions, number, string, string | undefined]>([
   ["a body that is null", post("/v1/projects", "null"), 400, "invalid-request", "body"],
   [
     "an unknown role",
-    post("/v1/principals", { name: "n", roles: ["auditor", "root"] }),
+    post("/v1/principals", { name: "n", grants: [{ role: "auditor" }, { role: "root" }] }),
     400,
     "invalid-request",
-    "roles[1]",
+    "grants[1].role",
   ],
-  [
-    "a role twice",
-    post("/v1/principals", { name: "n", roles: ["auditor", "auditor"] }),
-    400,
-    "invalid-request",
-    "roles",
-  ],
+  ["no role", post("/v1/principals", { name: "n", grants: [] }), 400, "invalid-request", "grants"],
   [
     "a context value that is no string",
     post(`${KEY}/encrypt`, { plaintext: "", context: { "a b/c": 1 } }),
@@ -450,8 +496,8 @@ test("names the field in the message, with what is expected of it", async () => 
   expect(errorOf(unit).message).toBe(
     "`unit` does not have the form expected: card.domain in hex, as 03.0033.",
   );
-  const roles = await as("administrator", post("/v1/principals", { name: "n", roles: ["root"] }));
-  expect(errorOf(roles).message).toBe(`\`roles[0]\` must be one of ${ROLES.join(", ")}.`);
+  const roles = await as("administrator", post("/v1/principals", { name: "n", grants: [{ role: "root" }] }));
+  expect(errorOf(roles).message).toBe(`\`grants[0].role\` must be one of ${ROLES.join(", ")}.`);
   const extra = await as("administrator", post("/v1/projects", { name: "p", ["x".repeat(5000)]: 1 }));
   expect(errorOf(extra).field?.length).toBeLessThan(200);
 });
