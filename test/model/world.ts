@@ -17,6 +17,7 @@ import {
 } from "../../packages/server/src/core/operations/initialise.ts";
 import type { ServicePorts } from "../../packages/server/src/core/operations/service-ports.ts";
 import type { Store } from "../../packages/server/src/core/ports/store.ts";
+import { settledStore } from "../../packages/server/src/core/ports/settled-store.ts";
 import type { UnitFolder } from "../../packages/server/src/core/ports/unit-folder.ts";
 import { secretToBase64 } from "../../packages/server/src/core/secret/to-base64.ts";
 import { AttachedUnits } from "../../packages/server/src/core/unit/attached-units.ts";
@@ -106,7 +107,7 @@ export class World {
   async open(): Promise<void> {
     const { clock } = this;
     const sqlite = openSqliteStore({ path: this.storePath, threads: "none" });
-    const store = this.#around.store?.(sqlite) ?? sqlite;
+    const store = settledStore(this.#around.store?.(sqlite) ?? sqlite);
     const units = new AttachedUnits();
     const alarms = { raise: (what: string, detail: string) => void this.alarms.push(`${what}: ${detail}`) };
     const materials = new OpenedMaterials({ units, store, alarms });

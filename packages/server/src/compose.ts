@@ -16,6 +16,7 @@ import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
 import type { Store } from "./core/ports/store.ts";
+import { settledStore } from "./core/ports/settled-store.ts";
 import type { UnitFolder } from "./core/ports/unit-folder.ts";
 import { secretToBase64 } from "./core/secret/to-base64.ts";
 import { AttachedUnits } from "./core/unit/attached-units.ts";
@@ -79,7 +80,7 @@ export async function composeDaemon(
 
   const sqlite = openSqliteStore({ path: storePath, threads: "own" });
   opened.defer(() => sqlite.close());
-  const store = interposed.store?.(sqlite) ?? sqlite;
+  const store = settledStore(interposed.store?.(sqlite) ?? sqlite);
   const clock = systemClock;
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });

@@ -15,8 +15,9 @@ import type { KekRefusal } from "../unit/crypto-unit.ts";
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
  * the domain. A method that writes has happened durably when it resolves, or not at all.
  *
- * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed` (may be repeated), `store-damaged`.
- * What a caller has to handle is an outcome, not an exception.
+ * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed`, `store-damaged`. After `store-failed` a
+ * write was done or was not, but it is settled: what is read afterwards says which, and it is not done later
+ * (settled-store.ts looks). After the others nothing was done. What a caller has to handle is an outcome, not an exception.
  */
 export interface Store
   extends
