@@ -57,7 +57,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
     ["activated elsewhere too early", 1],
     ["override of a lost unit", 1],
   ],
-  "store.removeUnit": [["unit leaves", 1]],
+  "store.setUnitState(leaving)": [["unit leaves, another comes", 1]],
+  "store.removeUnit": [
+    ["unit leaves", 1],
+    ["unit leaves, another comes", 1],
+  ],
 
   "store.openChange(forward)": [["whole change", 1]],
   "store.openChange(restore)": [["restore", 1]],

@@ -1,7 +1,7 @@
 import { activateElsewhere, damageRow, loseSecondUnit, mendRow } from "./damage.ts";
 import type { Found } from "./invariants.ts";
 import type { Step } from "./operator.ts";
-import { STEPS, THIRD_UNIT } from "./steps.ts";
+import { SECOND_UNIT, STEPS, THIRD_UNIT } from "./steps.ts";
 import type { TemplateName } from "./templates.ts";
 
 /** What an operator does from a template to an end, while clients work. */
@@ -41,6 +41,11 @@ export const SCENARIOS = {
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },
 
   "whole change": {
+  "unit leaves, another comes": {
+    from: "base",
+    steps: [S.remove, S.create, S.generate, S.commit, S.reencipher, ...TO_DONE, S.addUnit(SECOND_UNIT)],
+    end: (found) => serve(found, 2) ?? isDone(found),
+  },
     from: "base",
     steps: [S.create, S.generate, S.copy, S.commit, S.reencipher, ...TO_DONE],
     end: isDone,

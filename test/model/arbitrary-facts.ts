@@ -145,7 +145,7 @@ const anyUnits: fc.Arbitrary<readonly UnitFact[]> = fc
     fc.record({
       state: fc.oneof(
         { weight: 4, arbitrary: fc.constant("serving" as const) },
-        { weight: 1, arbitrary: fc.constantFrom("joining", "quarantined") },
+        { weight: 1, arbitrary: fc.constantFrom("joining", "quarantined", "leaving") },
       ),
       decidedByPerson: fc.boolean(),
       reading: fc.option(anyReading, { nil: undefined, freq: 6 }),

@@ -198,7 +198,7 @@ async function driveToTheEnd(world: World, book: Book): Promise<void> {
 async function removeQuarantined({ ports }: World): Promise<void> {
   for (const { record } of ports.units.all()) {
     const { address } = record;
-    if (record.state === "quarantined") await attempt(() => removeUnit(ports, { address }));
+    if (record.state === "quarantined") await attempt(() => removeUnit(ports, { address, by: "alice" }));
   }
 }
 

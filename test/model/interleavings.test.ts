@@ -86,7 +86,7 @@ const quarantine =
 const remove =
   (address: string): Actor =>
   (world) =>
-    removeUnit(world.ports, { address: address as UnitAddress });
+    removeUnit(world.ports, { address: address as UnitAddress, by: alice });
 
 /** A race: how far the change is brought first, and who meets then. */
 interface Race {

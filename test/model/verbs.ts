@@ -259,8 +259,8 @@ export const VERBS = {
     if (world.ports.units.all().length < 5)
       await addUnit(world.ports, { address: undefined, group: DEFAULT_GROUP, by: "alice" });
   },
-  remove: onUnit(async (world, address, _, book) => {
-    if (mayGo(book, address)) await removeUnit(world.ports, { address });
+  remove: onUnit(async (world, address, by, book) => {
+    if (mayGo(book, address)) await removeUnit(world.ports, { address, by });
   }),
   quarantine: onUnit(async (world, address, by, book) => {
     if (mayGo(book, address)) await quarantineUnit(world.ports, { address, reason: "test", by });

@@ -15,9 +15,10 @@ import {
   initialiseReservedProject,
   openVouchedRows,
 } from "../../packages/server/src/core/operations/initialise.ts";
+import { finishRemovals } from "../../packages/server/src/core/operations/remove-unit.ts";
 import type { ServicePorts } from "../../packages/server/src/core/operations/service-ports.ts";
-import type { Store } from "../../packages/server/src/core/ports/store.ts";
 import { settledStore } from "../../packages/server/src/core/ports/settled-store.ts";
+import type { Store } from "../../packages/server/src/core/ports/store.ts";
 import type { UnitFolder } from "../../packages/server/src/core/ports/unit-folder.ts";
 import { secretToBase64 } from "../../packages/server/src/core/secret/to-base64.ts";
 import { AttachedUnits } from "../../packages/server/src/core/unit/attached-units.ts";
@@ -114,7 +115,8 @@ export class World {
     const folder = this.#unitFolder();
     const base = { store, units, materials, alarms, clock, folder };
     for (const record of await store.listUnits({}))
-      await units.attach(record, await folder.open(record.address));
+      if (record.state !== "leaving") await units.attach(record, await folder.open(record.address));
+    await finishRemovals(base);
     const first = (await store.listFences({})).length === 0;
     if (first) {
       await initialiseMasterKey(base);
@@ -188,7 +190,8 @@ export class World {
       },
       list: () => Promise.resolve([...this.#opened.keys()]),
       setAside: async (address) => {
-        await rename(this.unitPath(address), `${this.unitPath(address)}.removed`);
+        const path = this.unitPath(address);
+        if (existsSync(path)) await rename(path, `${path}.removed`);
         this.#opened.delete(address); // the address is free only now
       },
     };

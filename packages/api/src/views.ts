@@ -44,7 +44,7 @@ export const UnitView = Type.Object({
   group: Type.String(),
   adapter: oneOf(["software"]),
   state: oneOf(UNIT_STATES),
-  reason: Nullable(Type.String({ description: "why it is quarantined or joining" })),
+  reason: Nullable(Type.String({ description: "why it is quarantined, joining or leaving" })),
   reachable: Type.Boolean(),
   fingerprint: Type.String({ description: "SHA-256 of its public key, in hex" }),
   registers: Type.Array(RegistersView, { description: "empty while the unit is not reachable" }),

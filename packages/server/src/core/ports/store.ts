@@ -86,7 +86,8 @@ export interface PrincipalStore {
   listPrincipals(input: Record<string, never>): Promise<readonly PrincipalRecord[]>;
 }
 
-export type UnitState = "joining" | "serving" | "quarantined";
+/** `leaving`: it is being removed, and never comes back; the row goes when its sealed file is set aside. */
+export type UnitState = "joining" | "serving" | "quarantined" | "leaving";
 
 /** A unit as the database knows it: membership and standing. What it holds, only the unit itself says. */
 export interface UnitRecord {
