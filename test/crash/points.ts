@@ -130,6 +130,7 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.transition(STAGED → CANCELING)": [["cancel when staged", 1]],
   "store.transition(REENCIPHERING → CANCELING)": [["cancel when re-enciphering", 1]],
   "store.transition(READY → CANCELING)": [["cancel when ready", 1]],
+  "store.transition(ACTIVATING → CANCELING)": [["cancel when activating", 1]],
   "store.dropNextForms": [["cancel when ready", 1]],
   "unit.execute(clear NEW)": [
     ["cancel when ready", 1],
@@ -170,4 +171,5 @@ export const SCENARIOS_OF_ONE_CHANGE: readonly ScenarioName[] = [
   "cancel when staged",
   "cancel when re-enciphering",
   "cancel when ready",
+  "cancel when activating",
 ];

@@ -92,10 +92,12 @@ export async function recover(scenario: Scenario, run: Template, interrupted: nu
   {
     await using service = await startService(folder);
     const client = administrator(service, 2);
-    await requestsSucceed(client, ledger);
+    const { createsNothing = false } = scenario;
+    if (!createsNothing) await requestsSucceed(client, ledger);
     await checkLedger(client, ledger, 60);
     using operator = new Operator(service, { secondToken, ledger, retries: 2 });
     await drive(operator, scenario.steps, interrupted);
+    if (createsNothing) await requestsSucceed(client, ledger);
     await checkLedger(client, ledger);
     client.close();
   }
@@ -116,7 +118,12 @@ export async function driveUntilGone(
   const at = { url, folder: run.folder };
   const client = administrator(at, 0);
   let step = 0;
-  const load = new ClientLoad(client, run.ledger, "load");
+  const load = new ClientLoad(
+    client,
+    run.ledger,
+    "load",
+    scenario.createsNothing ? "creates nothing" : "creates",
+  );
   using operator = new Operator(at, { ...run, load, gone: victim.isGone, retries: 0 });
   try {
     await drive(operator, scenario.steps, 0, (index) => (step = index));

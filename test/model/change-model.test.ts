@@ -178,6 +178,7 @@ async function driveToTheEnd(world: World, book: Book): Promise<void> {
         break;
       case "ACTIVATING":
         await silentOrOdd();
+        if (turn > 4) await cancelOrSay(world, change.id); // the target may be lost before a unit has activated
         break;
       case "ACTIVATED":
         await silentOrOdd();

@@ -7,7 +7,9 @@ import { cancelChange } from "../../packages/server/src/core/operations/cancel-c
 import { createProject } from "../../packages/server/src/core/operations/create-project.ts";
 import { finalizeChange } from "../../packages/server/src/core/operations/finalize-change.ts";
 import { purgeChange } from "../../packages/server/src/core/operations/purge-change.ts";
+import { quarantineUnit } from "../../packages/server/src/core/operations/quarantine-unit.ts";
 import { reencipherChange } from "../../packages/server/src/core/operations/reencipher-change.ts";
+import { removeUnit } from "../../packages/server/src/core/operations/remove-unit.ts";
 import { refusal } from "../contracts/crypto-unit-contract.ts";
 import { Book } from "./book.ts";
 import { allChanges, checkDecrypts, checkInvariants } from "./invariants.ts";
@@ -76,6 +78,55 @@ describe("a step that would cost a key is refused", () => {
     expect(await refusal(cancelChange(world.ports, await input()))).toBe("change-state");
     await settle(world);
     expect((await change()).state).toBe("ACTIVATED");
+    await checkAll();
+  });
+
+  const loseTarget = async (address: string): Promise<void> => {
+    const { to } = await change();
+    const { registers } = world.console(address as UnitAddress);
+    await registers.execute({ verb: "clear", register: "NEW", type: DEFAULT_TYPE, vp: to ?? "" });
+  };
+  const UNITS = ["01.0001", "01.0002", "01.0003"];
+  const beginToActivate = async (): Promise<void> => {
+    await goToReady();
+    await activateChange(world.ports, { ...(await input()), vp: (await change()).to ?? "", override: false });
+    expect((await change()).state).toBe("ACTIVATING");
+  };
+
+  test("a change whose target every unit has lost before the first activated is canceled, and another one is done", async () => {
+    await beginToActivate();
+    for (const address of UNITS) await loseTarget(address);
+    await settle(world);
+    expect(await change()).toMatchObject({
+      state: "ACTIVATING",
+      blockedReason: expect.stringContaining("or cancel the change"),
+    });
+    await cancelChange(world.ports, await input());
+    await createProject(world.ports, { name: "born while canceling" });
+    await checkAll();
+    await settle(world);
+    expect((await change()).state).toBe("CANCELED");
+    await checkAll();
+    await goToDone();
+    await checkAll();
+  });
+
+  test("a change is not canceled while a canary that was told to activate is silent, until it is removed", async () => {
+    await beginToActivate();
+    await round(world);
+    const { canary, to } = await change();
+    if (!canary) throw new Error("there is no canary");
+    expect(world.ports.units.find(canary).readings?.[0]?.CURRENT.vp).toBe(to);
+    for (const address of UNITS) if (address !== canary) await loseTarget(address);
+    expect(await refusal(cancelChange(world.ports, await input()))).toBe("change-state");
+    world.lost.add(canary);
+    book.faulty = true;
+    await quarantineUnit(world.ports, { address: canary, reason: "silent", by: alice });
+    expect(await refusal(cancelChange(world.ports, await input()))).toBe("unit-unreachable");
+    await removeUnit(world.ports, { address: canary, by: alice });
+    await cancelChange(world.ports, await input());
+    await settle(world);
+    expect((await change()).state).toBe("CANCELED");
     await checkAll();
   });
 

@@ -52,7 +52,8 @@ export interface HistoryEntry {
  * - STAGED: every serving unit holds `from` in CURRENT and the same committed key in NEW; `to` is pinned.
  * - REENCIPHERING: every new KEK is wrapped under both; workers give the others their second form.
  * - READY: counted under the exclusive fence, no row lacks a verified form under `to`. May last for days.
- * - ACTIVATING: the point of no return is passed: canary, every row opened on it, then the other units.
+ * - ACTIVATING: canary, every row opened on it, then the other units. With the first unit that has activated the point
+ *   of no return is passed; until then the change can still be canceled.
  * - ACTIVATED: no serving unit has CURRENT = `from`; every row is opened on every serving unit.
  * - FINALIZING: forms move, new to current to old, row by row.
  * - DONE: no row's form in use is under `from`. The old forms stay until purge.
