@@ -121,6 +121,9 @@ export const ChangeView = Type.Object({
   approval: Nullable(
     Type.Object({
       action: oneOf(["purge", "override"]),
+      inSpiteOf: Type.Array(Type.String(), {
+        description: "of an override: what is in the way, and would be approved; nothing else is",
+      }),
       requestedBy: Type.String(),
       requestedAt: Timestamp,
       approvedBy: Nullable(Type.String()),

@@ -30,6 +30,11 @@ export interface Change {
 /** What one principal asked for and another has to approve. */
 export interface Approval {
   readonly action: "purge" | "override";
+  /**
+   * Of an override: what is in the way, each as the plan names it (obstacles.ts). Exactly this is approved. Those of
+   * the first release do not say, and approve nothing.
+   */
+  readonly inSpiteOf?: readonly string[] | undefined;
   readonly requestedBy: string;
   readonly requestedAtMs: number;
   readonly approvedBy: string | undefined;
