@@ -62,7 +62,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
     ["activated elsewhere too early", 1],
     ["override of a lost unit", 1],
   ],
-  "store.removeUnit": [["unit leaves", 1]],
+  "store.setUnitState(leaving)": [["unit leaves, another comes", 1]],
+  "store.removeUnit": [
+    ["unit leaves", 1],
+    ["unit leaves, another comes", 1],
+  ],
 
   "store.openChange(forward)": [["whole change", 1]],
   "store.openChange(restore)": [["restore", 1]],
@@ -131,6 +135,7 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.transition(STAGED → CANCELING)": [["cancel when staged", 1]],
   "store.transition(REENCIPHERING → CANCELING)": [["cancel when re-enciphering", 1]],
   "store.transition(READY → CANCELING)": [["cancel when ready", 1]],
+  "store.transition(ACTIVATING → CANCELING)": [["cancel when activating", 1]],
   "store.dropNextForms": [["cancel when ready", 1]],
   "unit.execute(clear NEW)": [
     ["cancel when ready", 1],
@@ -171,4 +176,5 @@ export const SCENARIOS_OF_ONE_CHANGE: readonly ScenarioName[] = [
   "cancel when staged",
   "cancel when re-enciphering",
   "cancel when ready",
+  "cancel when activating",
 ];

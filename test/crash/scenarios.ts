@@ -1,7 +1,13 @@
-import { activateElsewhere, damageRow, loseSecondUnit, mendRow } from "./damage.ts";
+import {
+  activateElsewhere,
+  damageRow,
+  loseSecondUnit,
+  loseTargetWhileActivating,
+  mendRow,
+} from "./damage.ts";
 import type { Found } from "./invariants.ts";
 import type { Step } from "./operator.ts";
-import { STEPS, THIRD_UNIT } from "./steps.ts";
+import { SECOND_UNIT, STEPS, THIRD_UNIT } from "./steps.ts";
 import type { TemplateName } from "./templates.ts";
 
 /** What an operator does from a template to an end, while clients work. */
@@ -11,6 +17,8 @@ export interface Scenario {
   readonly before?: (folder: string) => void | Promise<void>;
   /** What a person puts right in the database while no daemon runs, so that every row opens again. */
   readonly mend?: (folder: string) => void;
+  /** Until the last step is done no project can be created: no unit holds what its KEK must be wrapped by. */
+  readonly createsNothing?: true;
   readonly steps: readonly Step[];
   /** What must be true at the end, besides the invariants. Returns what is not. */
   readonly end: (found: Found) => string | undefined;
@@ -32,6 +40,11 @@ export const SCENARIOS = {
     from: "base",
     steps: [S.quarantine, S.readmit, S.quarantine, S.remove, S.work],
     end: (found) => serve(found, 1),
+  },
+  "unit leaves, another comes": {
+    from: "base",
+    steps: [S.remove, S.create, S.generate, S.commit, S.reencipher, ...TO_DONE, S.addUnit(SECOND_UNIT)],
+    end: (found) => serve(found, 2) ?? isDone(found),
   },
   keys: {
     from: "base",
@@ -64,6 +77,13 @@ export const SCENARIOS = {
     before: (folder) => damageRow(folder, "wrapped"),
     mend: mendRow,
     steps: [S.reencipherUntilBlocked, S.cancel, mend],
+    end: isCanceled,
+  },
+  "cancel when activating": {
+    from: "ready",
+    before: loseTargetWhileActivating,
+    createsNothing: true,
+    steps: [S.cancel],
     end: isCanceled,
   },
   "cancel when ready": { from: "ready", steps: [S.cancel], end: isCanceled },

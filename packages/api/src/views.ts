@@ -44,7 +44,7 @@ export const UnitView = Type.Object({
   group: Type.String(),
   adapter: oneOf(["software"]),
   state: oneOf(UNIT_STATES),
-  reason: Nullable(Type.String({ description: "why it is quarantined or joining" })),
+  reason: Nullable(Type.String({ description: "why it is quarantined, joining or leaving" })),
   reachable: Type.Boolean(),
   fingerprint: Type.String({ description: "SHA-256 of its public key, in hex" }),
   registers: Type.Array(RegistersView, { description: "empty while the unit is not reachable" }),
@@ -121,6 +121,9 @@ export const ChangeView = Type.Object({
   approval: Nullable(
     Type.Object({
       action: oneOf(["purge", "override"]),
+      inSpiteOf: Type.Array(Type.String(), {
+        description: "of an override: what is in the way, and would be approved; nothing else is",
+      }),
       requestedBy: Type.String(),
       requestedAt: Timestamp,
       approvedBy: Nullable(Type.String()),

@@ -34,7 +34,7 @@ export const CHANGE_STATES = [
 ] as const;
 export type ChangeStateName = (typeof CHANGE_STATES)[number];
 
-export const UNIT_STATES = ["joining", "serving", "quarantined"] as const;
+export const UNIT_STATES = ["joining", "serving", "quarantined", "leaving"] as const;
 
 /** A closed set of strings. */
 export const oneOf = <const Names extends string[]>(

@@ -16,9 +16,11 @@ import {
   initialiseReservedProject,
   openVouchedRows,
 } from "./core/operations/initialise.ts";
+import { finishRemovals } from "./core/operations/remove-unit.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
+import { settledStore } from "./core/ports/settled-store.ts";
 import type { Store } from "./core/ports/store.ts";
 import type { UnitFolder } from "./core/ports/unit-folder.ts";
 import { secretToBase64 } from "./core/secret/to-base64.ts";
@@ -83,7 +85,7 @@ export async function composeDaemon(
 
   const sqlite = openSqliteStore({ path: storePath, threads: "own" });
   opened.defer(() => sqlite.close());
-  const store = interposed.store?.(sqlite) ?? sqlite;
+  const store = settledStore(interposed.store?.(sqlite) ?? sqlite);
   const clock = systemClock;
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
@@ -94,6 +96,7 @@ export async function composeDaemon(
 
   const created = due ? await initialiseMasterKey(ports) : undefined;
   await attachUnits(ports);
+  await finishRemovals(ports);
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
@@ -183,7 +186,7 @@ async function attachUnits(ports: {
   const attached = new Set(ports.units.all().map(({ record }) => record.address));
   const failures: Failure[] = [];
   for (const record of await ports.store.listUnits({})) {
-    if (attached.has(record.address)) continue;
+    if (attached.has(record.address) || record.state === "leaving") continue;
     try {
       await ports.units.attach(record, await ports.folder.open(record.address));
     } catch (error) {

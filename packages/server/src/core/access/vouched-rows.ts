@@ -150,16 +150,11 @@ function formerPrincipalMembers(row: Omit<FormerPrincipal, "mac">): Members {
 }
 
 function approvalMembers(changeId: ChangeId, approval: Omit<Approval, "mac">): Members {
-  const { action, requestedBy, requestedAtMs, approvedBy } = approval;
-  return [
-    "claviger row approval 1",
-    changeId,
-    action,
-    requestedBy,
-    requestedAtMs,
-    approvedBy ? 1 : 0,
-    approvedBy ?? "",
-  ];
+  const { action, inSpiteOf, requestedBy, requestedAtMs, approvedBy } = approval;
+  const members = [changeId, action, requestedBy, requestedAtMs, approvedBy ? 1 : 0, approvedBy ?? ""];
+  return inSpiteOf === undefined
+    ? ["claviger row approval 1", ...members]
+    : ["claviger row approval 2", ...members, inSpiteOf.length, ...inSpiteOf];
 }
 
 /** Each member as its length in 4 bytes, big endian, and its bytes; numbers in decimal. */

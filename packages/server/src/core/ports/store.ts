@@ -26,8 +26,9 @@ import type { KekRefusal } from "../unit/crypto-unit.ts";
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
  * the domain. A method that writes has happened durably when it resolves, or not at all.
  *
- * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed` (may be repeated), `store-damaged`.
- * What a caller has to handle is an outcome, not an exception.
+ * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed`, `store-damaged`. After `store-failed` a
+ * write was done or was not, but it is settled: what is read afterwards says which, and it is not done later
+ * (settled-store.ts looks). After the others nothing was done. What a caller has to handle is an outcome, not an exception.
  */
 export interface Store
   extends
@@ -106,7 +107,7 @@ export interface PrincipalStore {
 }
 
 export interface TokenStore {
-  createToken(input: { token: TokenRecord }): Promise<void>;
+  createToken(input: { token: TokenRecord }): Promise<"created">;
   /** The token of that hash, with its principal. */
   findTokenByHash(input: {
     hash: Uint8Array;
@@ -135,7 +136,8 @@ export interface FormerPrincipalStore {
   adoptFormerPrincipal(input: { principal: PrincipalRecord; token: TokenRecord }): Promise<void>;
 }
 
-export type UnitState = "joining" | "serving" | "quarantined";
+/** `leaving`: it is being removed, and never comes back; the row goes when its sealed file is set aside. */
+export type UnitState = "joining" | "serving" | "quarantined" | "leaving";
 
 /** A unit as the database knows it: membership and standing. What it holds, only the unit itself says. */
 export interface UnitRecord {

@@ -149,8 +149,8 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
         reportUnit(await addUnit(ports, { address: body.address as UnitAddress | undefined, group, by })),
       );
     },
-    removeUnit: async ({ params }) =>
-      unitView(reportUnit(await removeUnit(ports, { address: params.unit as UnitAddress }))),
+    removeUnit: async ({ params }, { name: by }) =>
+      unitView(reportUnit(await removeUnit(ports, { address: params.unit as UnitAddress, by }))),
     quarantineUnit: async ({ params, body }, { name: by }) => {
       const address = params.unit as UnitAddress;
       const unit = await quarantineUnit(ports, { address, reason: body.reason, by });

@@ -109,6 +109,7 @@ export function changeView(report: ChangeReport): ChangeView {
     approval: approval
       ? {
           action: approval.action,
+          inSpiteOf: [...(approval.inSpiteOf ?? [])],
           requestedBy: approval.requestedBy,
           requestedAt: at(approval.requestedAtMs),
           approvedBy: approval.approvedBy ?? null,
