@@ -26,7 +26,13 @@ function die(): void {
 }
 
 const daemon = await composeDaemon(
-  { dataFolder, listen: { host: "127.0.0.1", port: 0 }, logLevel: "silent", expectedVps: {} },
+  {
+    dataFolder,
+    listen: { host: "127.0.0.1", port: 0 },
+    logLevel: "silent",
+    store: undefined,
+    expectedVps: {},
+  },
   createLog("silent"),
   { store, unit, kdf: CHEAP_KDF },
 );

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Store } from "../core/ports/store.ts";
 import { SqliteConnection, sqliteDefinition, sqliteQueries } from "./dialects/sqlite.ts";
 import { migrate } from "./migrations/migrate.ts";
@@ -12,6 +13,11 @@ export interface SqliteStoreOptions {
    * of interleavings need.
    */
   readonly threads: "own" | "none";
+}
+
+/** Whether there is a database, or anything else, at the path: an empty file is a damaged database. */
+export function sqliteIsThere(path: string): boolean {
+  return existsSync(path);
 }
 
 /**
