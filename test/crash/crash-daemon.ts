@@ -30,6 +30,7 @@ const daemon = await composeDaemon(
     dataFolder,
     listen: { host: "127.0.0.1", port: 0 },
     logLevel: "silent",
+    store: undefined,
     expectedVps: {},
     requestsPerSecond: undefined,
   },

@@ -38,11 +38,13 @@ import { readGauges } from "./ops/gauges.ts";
 import type { Logger } from "./ops/log.ts";
 import { createMetrics } from "./ops/metrics.ts";
 import { PolitePace } from "./ops/polite-pace.ts";
+import { shownStoreAddress } from "./ops/store-address.ts";
 import { presentFailure } from "./protocols/native/errors.ts";
 import { nativeHandlers } from "./protocols/native/handlers.ts";
 import { isListedRoute } from "./protocols/native/roles.ts";
 import { NATIVE_BODY_LIMIT_BYTES, registerNativeRoutes } from "./protocols/native/routes.ts";
-import { openSqliteStore } from "./store/sqlite-store.ts";
+import { reachPostgres } from "./store/postgres-store.ts";
+import { openSqliteStore, sqliteIsThere } from "./store/sqlite-store.ts";
 import type { KdfParameters } from "./units/software/pin-key.ts";
 import { softwareUnitFolder } from "./units/software/software-unit-folder.ts";
 import { VERSION } from "./version.ts";
@@ -52,6 +54,8 @@ export interface Daemon {
   /** `http://host:port` */
   readonly url: string;
   readonly data: DataFolder;
+  /** Where the database is, for people: a path, or a URL. */
+  readonly store: string;
   /** Pattern of the first master key, if this start has created everything. */
   readonly created: Vp | undefined;
   /** Finishes requests under way, pauses a change at the end of its batch, and lets go of everything. */
@@ -79,13 +83,14 @@ export async function composeDaemon(
   const data = openDataFolder(config.dataFolder);
   opened.use(lockDataFolder(data.path));
   const folder = unitFolder(data, interposed);
-  const storePath = join(data.store, "claviger.db");
+  const place = await reachStore(config, data);
+  opened.defer(() => place.leave());
   const firstStart = new FirstStart(data);
-  const due = await firstStart.isDue(storePath, folder);
+  const due = await firstStart.isDue(place, folder);
 
-  const sqlite = openSqliteStore({ path: storePath, threads: "own" });
-  opened.defer(() => sqlite.close());
-  const store = settledStore(interposed.store?.(sqlite) ?? sqlite);
+  const adapter = await place.open();
+  opened.defer(() => adapter.close());
+  const store = settledStore(interposed.store?.(adapter) ?? adapter);
   const clock = systemClock;
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
@@ -155,7 +160,26 @@ export async function composeDaemon(
   opened.defer(() => runner.stop());
 
   const everything = opened.move();
-  return { url, data, created, stop: () => everything.disposeAsync() };
+  return { url, data, store: place.shown, created, stop: () => everything.disposeAsync() };
+}
+
+interface StorePlace {
+  readonly shown: string;
+  isThere(): Promise<boolean>;
+  open(): Promise<Store>;
+  leave(): Promise<void>;
+}
+
+/** The store that the configuration names: a PostgreSQL database, else the SQLite file of the data folder. */
+async function reachStore(config: Config, data: DataFolder): Promise<StorePlace> {
+  if (config.store) return { ...(await reachPostgres(config.store)), shown: shownStoreAddress(config.store) };
+  const path = join(data.store, "claviger.db");
+  return {
+    shown: path,
+    isThere: async () => sqliteIsThere(path),
+    open: async () => openSqliteStore({ path, threads: "own" }),
+    leave: async () => undefined,
+  };
 }
 
 function unitFolder(data: DataFolder, { unit: interpose, kdf }: Interposed): UnitFolder {

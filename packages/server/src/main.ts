@@ -11,6 +11,7 @@ import { VERSION } from "./version.ts";
 const CONFIGURED_BY = `The daemon takes no arguments. It is configured by the environment:
   CLAVIGER_DATA     data folder (default ./claviger-data)
   CLAVIGER_LISTEN   host:port (default 127.0.0.1:8440)
+  CLAVIGER_STORE    postgres://user@host/database (default: an SQLite file in the data folder)
   CLAVIGER_CONFIG   a TOML file with these and more (default <data>/claviger.toml, if it is there)`;
 
 /** `npm start`: reads the configuration, composes, listens, and stops when it is told to. */
@@ -38,15 +39,17 @@ async function main(): Promise<void> {
   }
 }
 
-function greeting({ url, data, created }: Daemon): string {
+function greeting({ url, data, store, created }: Daemon): string {
   const serves = `Claviger ${VERSION} serves on ${url}\n`;
   if (created === undefined) return serves;
   const at = (path: string) => relative(process.cwd(), path) || path;
+  const isFile = !store.includes("://");
+  const together = isFile ? "units, PINs and database" : "units and PINs";
   return [
-    `Created, in the evaluation layout (units, PINs and database side by side; keep them apart in production):`,
+    `Created, in the evaluation layout (${together} side by side; keep them apart in production):`,
     `  crypto unit     ${at(data.units)}/01.0001.unit`,
     `  its PIN         ${at(data.pins)}/01.0001.pin`,
-    `  database        ${at(data.store)}/claviger.db`,
+    `  database        ${isFile ? at(store) : store}`,
     `  administrator   ${at(data.adminToken)}   (bearer token)`,
     `  master key      WK ${shownVp(created)}   (verification pattern)`,
     ``,

@@ -287,17 +287,32 @@ export const FAILURES = {
   "store-read-only": row(
     "unavailable",
     "The database cannot be written.",
-    "Make its folder and files writable for the service.",
+    "Make it writable for the service: its folder and files, or the tables for its role on a primary server.",
   ),
   "store-busy": row(
     "unavailable",
-    "The database is held by another process.",
-    "Find the process that holds the database open.",
+    "The database is held by another process, or has no room for one more.",
+    "Find the process that holds the database open, or its locks; see the limits of the server.",
   ),
   "store-failed": row(
     "unavailable",
     "The database could not be read or written.",
-    "Look at the disk and the log; the service goes on by itself when it works again.",
+    "Look at the disk, the database server and the log; the service goes on by itself when it works again.",
+  ),
+  "store-refused": row(
+    "unavailable",
+    "The database server does not let the service in.",
+    "Check user, password file and name of the database in `store`, and the server's pg_hba.conf and log.",
+  ),
+  "store-unsuitable": row(
+    "precondition",
+    "The database server cannot be relied on to keep keys.",
+    "Set it up as docs/operations/running.md says.",
+  ),
+  "store-in-use": row(
+    "conflict",
+    "Another daemon uses this database.",
+    "Stop it first, or give this one a database of its own with CLAVIGER_STORE; then start this one again.",
   ),
   "store-damaged": row(
     "internal",

@@ -17,6 +17,7 @@ test("without anything, it is the evaluation default: a folder here, loopback, i
     dataFolder: "/srv/here/claviger-data",
     listen: { host: "127.0.0.1", port: 8440 },
     logLevel: "info",
+    store: undefined,
     expectedVps: {},
   });
 });
@@ -41,6 +42,7 @@ test("the file in the data folder overrides the defaults, and the environment ov
     dataFolder: "/data",
     listen: { host: "localhost", port: 0 },
     logLevel: "debug",
+    store: undefined,
     expectedVps: { default: [VP, `${VP}00`], other: ["f".repeat(64)] },
   });
 });

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
-import { BlockList, isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { Failure } from "../core/errors.ts";
+import { isLoopback } from "./loopback.ts";
+import type { StoreAddress } from "./store-address.ts";
+import { readStoreAddress } from "./store-address.ts";
 
 /*
  * Where the configuration comes from, each overriding the one before:
@@ -29,6 +31,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Requests a second that a principal may make that has no limit of its own; undefined: as many as it likes. */
   readonly requestsPerSecond: number | undefined;
+  /** A PostgreSQL database; undefined: the SQLite file in the data folder. */
+  readonly store: StoreAddress | undefined;
   /**
    * The verification patterns that the master keys of a unit group may have, each as its first 32 to 64 hex digits in
    * lower case; those of an open change may be in its registers too. A group without an entry is not restricted.
@@ -47,6 +51,8 @@ const VARIABLES = [
   "CLAVIGER_LOG_LEVEL",
   "CLAVIGER_EXPECTED_VPS",
   "CLAVIGER_REQUESTS_PER_SECOND",
+  "CLAVIGER_STORE",
+  "CLAVIGER_STORE_PASSWORD_FILE",
 ];
 /** Variables of the CLI, the SDK and the tests, which may stand in the same environment. */
 const VARIABLES_OF_OTHERS = [
@@ -56,14 +62,18 @@ const VARIABLES_OF_OTHERS = [
   "CLAVIGER_TEST_WITHOUT",
 ];
 
-const FILE_ENTRIES = ["data", "listen", "log_level", "expected_vps", "requests_per_second"];
+const FILE_ENTRIES = [
+  "data",
+  "listen",
+  "log_level",
+  "store",
+  "store_password_file",
+  "expected_vps",
+  "requests_per_second",
+];
 
 const GROUP = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 const PATTERN = /^[0-9a-f]{32,64}$/;
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
 
 /**
  * The configuration. `readFile` gives the text of a file, and undefined if there is none. Relative paths are taken from
@@ -99,6 +109,7 @@ export function readConfig(
   return {
     dataFolder,
     listen: pick(fromEnv, "CLAVIGER_LISTEN", file, "listen", DEFAULTS.listen, parseListen),
+    store: storeOf(fromEnv, file, cwd, dirname(path)),
     logLevel: pick(fromEnv, "CLAVIGER_LOG_LEVEL", file, "log_level", DEFAULTS.logLevel, parseLogLevel),
     requestsPerSecond: requestsPerSecond(
       fromEnv("CLAVIGER_REQUESTS_PER_SECOND") ?? file["requests_per_second"],
@@ -133,6 +144,30 @@ function pick<T>(
 }
 
 type Entries = Readonly<Record<string, unknown>>;
+
+/** Paths in the environment are taken from `cwd`, those in the file from the folder of the file. */
+function storeOf(
+  fromEnv: (name: string) => string | undefined,
+  file: Entries,
+  cwd: string,
+  folder: string,
+): Config["store"] {
+  const fromFile = stringEntry(file, "store");
+  const url = fromEnv("CLAVIGER_STORE") ?? fromFile;
+  const fileOfEnv = fromEnv("CLAVIGER_STORE_PASSWORD_FILE");
+  const fileOfFile = stringEntry(file, "store_password_file");
+  const passwordFile =
+    fileOfEnv === undefined ? fileOfFile && resolve(folder, fileOfFile) : resolve(cwd, fileOfEnv);
+  if (url === undefined) {
+    if (passwordFile === undefined) return undefined;
+    throw invalid(
+      fileOfEnv === undefined ? "store_password_file" : "CLAVIGER_STORE_PASSWORD_FILE",
+      "is the password of a database that `store` does not name",
+    );
+  }
+  const [name, base] = url === fromFile ? ["store", folder] : ["CLAVIGER_STORE", cwd];
+  return readStoreAddress(url, name, passwordFile, (given) => resolve(base, given));
+}
 
 function refuseUnknownVariables(env: Environment): void {
   for (const name of Object.keys(env)) {
@@ -179,12 +214,6 @@ function parseListen(text: string, name: string): ListenAddress {
     );
   }
   return { host, port };
-}
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  if (version === 0) return host.toLowerCase() === "localhost";
-  return LOOPBACK.check(host, version === 4 ? "ipv4" : "ipv6");
 }
 
 function parseLogLevel(text: string, name: string): LogLevel {

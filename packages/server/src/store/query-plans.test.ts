@@ -8,8 +8,8 @@ import { SCRATCH } from "../../../../test/model/scratch.ts";
 import { DEFAULT_GROUP, DEFAULT_TYPE } from "../core/ids.ts";
 import { advance } from "../core/master-key-change/transitions.ts";
 import type { ChangeEvent } from "../core/master-key-change/transitions.ts";
-import { sqliteQueries } from "./dialects/sqlite.ts";
-import type { Statement } from "./script.ts";
+import { compileUpdate, sqliteQueries } from "./dialects/sqlite.ts";
+import type { Query, RowUpdates, Statement } from "./script.ts";
 import type { ScriptName } from "./scripts.ts";
 import { scriptNamed } from "./scripts.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
@@ -66,8 +66,9 @@ function plansOf(name: ScriptName, input: object): readonly string[] {
   return plans;
 }
 
-function run({ sql, parameters, many, returnsRows }: Statement, plans: string[]) {
-  const lists = (many ? parameters : [parameters]) as SQLInputValue[][];
+function run(statement: Statement, plans: string[]) {
+  if ("hold" in statement) return 0;
+  const { sql, lists, returnsRows } = listsOf(statement);
   if (/\bkeks\b/.test(sql)) {
     const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...(lists[0] ?? []));
     plans.push(rows.map(({ detail }) => String(detail)).join("; "));
@@ -75,6 +76,14 @@ function run({ sql, parameters, many, returnsRows }: Statement, plans: string[])
   const prepared = db.prepare(sql);
   if (returnsRows) return prepared.all(...(lists[0] ?? []));
   return lists.reduce((changed, list) => changed + Number(prepared.run(...list).changes), 0);
+}
+
+/** A statement with the lists of parameters that it is run with. */
+function listsOf(statement: Query | RowUpdates) {
+  if ("sql" in statement) return { ...statement, lists: [statement.parameters as SQLInputValue[]] };
+  const { sql, order } = compileUpdate(statement.update);
+  const lists = statement.rows.map((row) => order.map((at) => row[at] as SQLInputValue));
+  return { sql, lists, returnsRows: false };
 }
 
 const GENERATION = 4;

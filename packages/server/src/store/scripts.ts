@@ -1,3 +1,4 @@
+import type { Store } from "../core/ports/store.ts";
 import type { QueryBuilder, Script } from "./script.ts";
 import {
   amendChange,
@@ -35,9 +36,10 @@ import { addUnit, listUnits, removeUnit, setUnitState } from "./queries/units.ts
 
 /**
  * Every call of the store by name, so that it can be run in another thread, counted, or made to fail. `read` is short
- * and may run on the event loop; `scan` may take long; `write` is one transaction that takes the only write lock.
+ * and may run on the event loop; `scan` may take long, each on one snapshot;
+ * `walk` is a scan that waits for what is under way; `write` is one transaction that writes.
  */
-export type ScriptKind = "read" | "scan" | "write";
+export type ScriptKind = "read" | "scan" | "walk" | "write";
 
 interface StoreScript {
   readonly kind: ScriptKind;
@@ -46,6 +48,7 @@ interface StoreScript {
 
 const read = <S extends StoreScript["script"]>(script: S) => ({ kind: "read" as const, script });
 const scan = <S extends StoreScript["script"]>(script: S) => ({ kind: "scan" as const, script });
+const walk = <S extends StoreScript["script"]>(script: S) => ({ kind: "walk" as const, script });
 const write = <S extends StoreScript["script"]>(script: S) => ({ kind: "write" as const, script });
 
 export const SCRIPTS = {
@@ -97,7 +100,7 @@ export const SCRIPTS = {
   dropOldForms: write(dropOldForms),
 
   readSweeps: read(readSweeps),
-  readSweepRows: scan(readSweepRows),
+  readSweepRows: walk(readSweepRows),
   writeSweep: write(writeSweep),
 
   census: scan(census),
@@ -112,3 +115,22 @@ export type ScriptName = keyof typeof SCRIPTS;
 export function scriptNamed(name: ScriptName): StoreScript {
   return SCRIPTS[name];
 }
+
+/** The store whose calls are the scripts, run by `run`. */
+export function storeOfScripts(
+  run: (name: ScriptName, input: unknown) => Promise<unknown>,
+  close: () => Promise<void>,
+): Store {
+  const store: Record<string, unknown> = { close };
+  for (const name of Object.keys(SCRIPTS) as ScriptName[]) store[name] = (input: unknown) => run(name, input);
+  return store as unknown as StoreCalls;
+}
+
+/** What the scripts make of the port. `storeOfScripts` does not compile where they differ. */
+type StoreCalls = { readonly [N in ScriptName]: CallOf<(typeof SCRIPTS)[N]["script"]> } & Pick<
+  Store,
+  "close"
+>;
+type CallOf<S> = S extends (db: never, input: infer Input) => Generator<unknown, infer Result, unknown>
+  ? (input: Input) => Promise<Result>
+  : never;

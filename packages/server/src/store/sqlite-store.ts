@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import type { Store } from "../core/ports/store.ts";
-import { SqliteConnection, sqliteQueries } from "./dialects/sqlite.ts";
+import { SqliteConnection, sqliteDefinition, sqliteQueries } from "./dialects/sqlite.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { ScriptRunner } from "./script-runner.ts";
 import type { ScriptName } from "./scripts.ts";
-import { SCRIPTS, scriptNamed } from "./scripts.ts";
+import { scriptNamed, storeOfScripts } from "./scripts.ts";
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -14,19 +15,23 @@ export interface SqliteStoreOptions {
   readonly threads: "own" | "none";
 }
 
+/** Whether there is a database, or anything else, at the path: an empty file is a damaged database. */
+export function sqliteIsThere(path: string): boolean {
+  return existsSync(path);
+}
+
 /**
  * The store on one SQLite file. It is created and migrated when it is opened.
  * @throws Failure of the store's contract, or `store-newer`.
  */
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   const first = new SqliteConnection(options.path, { readOnly: false });
-  first.write(migrate());
+  first.write(migrate(sqliteQueries, sqliteDefinition));
   const calls = options.threads === "own" ? threadedCalls(options.path, first) : inlineCalls(first);
-  const store: Record<string, unknown> = { close: () => calls.close() };
-  for (const name of Object.keys(SCRIPTS) as ScriptName[]) {
-    store[name] = (input: unknown) => calls.run(name, input);
-  }
-  return store as unknown as StoreCalls;
+  return storeOfScripts(
+    (name, input) => calls.run(name, input),
+    () => calls.close(),
+  );
 }
 
 interface Calls {
@@ -50,7 +55,7 @@ function threadedCalls(path: string, migrated: SqliteConnection): Calls {
     run: async (name, input) => {
       const { kind } = scriptNamed(name);
       if (kind === "read") return runHere(reader, name, input);
-      return await (kind === "scan" ? scanner : writer).run(name, input);
+      return await (kind === "write" ? writer : scanner).run(name, input);
     },
     close: async () => {
       reader.close();
@@ -65,12 +70,3 @@ function runHere(connection: SqliteConnection, name: ScriptName, input: unknown)
   const run = script(sqliteQueries, input as never);
   return kind === "write" ? connection.write(run) : connection.read(run);
 }
-
-/** What the scripts make of the port. `openSqliteStore` does not compile where they differ. */
-type StoreCalls = { readonly [N in ScriptName]: CallOf<(typeof SCRIPTS)[N]["script"]> } & Pick<
-  Store,
-  "close"
->;
-type CallOf<S> = S extends (db: never, input: infer Input) => Generator<unknown, infer Result, unknown>
-  ? (input: Input) => Promise<Result>
-  : never;

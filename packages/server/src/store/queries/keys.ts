@@ -5,6 +5,7 @@ import type { Page, PageOf } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
+import { holdFenceOfKek } from "./fences.ts";
 import { pageOf, pageStart } from "./pages.ts";
 import { countRevocation } from "./revocations.ts";
 
@@ -40,16 +41,9 @@ export function* updateKey(
   return "updated" as const;
 }
 
-/** Whether a change with freeze=mutations re-enciphers the KEK's master key now. */
+/** Whether a change with freeze=mutations re-enciphers the KEK's master key now; it begins with no creation under way. */
 function* frozen(db: QueryBuilder, kekId: KekId): Script<boolean> {
-  const row = yield* first(
-    db
-      .selectFrom("keks")
-      .innerJoin("fences", "fences.id", "keks.fence_id")
-      .select("fences.frozen as frozen")
-      .where("keks.id", "=", kekId),
-  );
-  return row?.frozen === 1;
+  return (yield* holdFenceOfKek(db, kekId, "shared"))?.fence.frozen ?? false;
 }
 
 export function* findKey(

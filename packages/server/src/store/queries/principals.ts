@@ -4,7 +4,7 @@ import { hasRoleEverywhere } from "../../core/access/principal.ts";
 import type { PrincipalId, ProjectId } from "../../core/ids.ts";
 import type { FormerPrincipal, Page, PageOf } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
-import { all, first, run } from "../script.ts";
+import { all, first, hold, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
 import { pageOf, pageStart } from "./pages.ts";
 import { countRevocation } from "./revocations.ts";
@@ -52,6 +52,7 @@ export function* listPrincipals(db: QueryBuilder, input: Page): Script<PageOf<Pr
 
 export function* updatePrincipal(db: QueryBuilder, input: { principal: PrincipalRecord }) {
   const { principal } = input;
+  yield* hold("administrators", "exclusive"); // of two that leave at the same time one must see the other go
   if (!(yield* leavesAnAdministrator(db, principal))) return "last-administrator" as const;
   const { kind, state, grants, requests_per_second, revision, mac } = rowOf(principal);
   const updated = yield* run(

@@ -23,7 +23,8 @@ export function* readSweepRows(
   db: QueryBuilder,
   input: FenceRef & { vp: Vp; after: number; only: readonly number[] | undefined; limit: number },
 ) {
-  const held = yield* holdFence(db, input);
+  // Exclusive, so that no creation is under way: a row that appeared behind the cursor would never be opened.
+  const held = yield* holdFence(db, input, "exclusive");
   if (!held) return { rows: [], lacking: [], last: input.after };
   const mk = held.patterns.id(input.vp);
   const query = db
