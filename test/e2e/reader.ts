@@ -21,7 +21,12 @@ const STAYS_IN_THE_SHELL = /^(export|umask) /;
 
 /** In place of npm's `npx` and of curl, which a machine that runs the tests need not have. */
 const PROGRAMS: Readonly<Record<string, string>> = {
-  npx: `[ "$1" = claviger ] || exit 127\nshift\nexec '${NODE}' '${join(ROOT, "packages/cli/bin/claviger.js")}' "$@"`,
+  npx: `program=$1; shift
+    case $program in
+      claviger) exec '${NODE}' '${join(ROOT, "packages/cli/bin/claviger.js")}' "$@" ;;
+      clavigerd) exec '${NODE}' '${CLAVIGERD}' "$@" ;;
+    esac
+    exit 127`,
   curl: `exec '${NODE}' -e '
     const [url, ...more] = process.argv.slice(1).filter((word) => word !== "-s");
     const headers = Object.fromEntries(more.filter((word) => word !== "-H").map((line) => line.split(": ")));

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { changeCommands } from "./commands/change.ts";
+import { daemonCommands } from "./commands/daemon.ts";
 import { keyCommands } from "./commands/key.ts";
 import { masterKeyCommands } from "./commands/master-key.ts";
 import { payloadCommands } from "./commands/payload.ts";
@@ -40,6 +41,7 @@ First steps:
   masterKeyCommands(program);
   changeCommands(program);
   principalCommands(program);
+  daemonCommands(program);
   return program;
 }
 

@@ -1,3 +1,4 @@
+import type { Command } from "commander";
 import { CommanderError } from "commander";
 import { EXIT_STATUS, isFailure } from "./core/errors.ts";
 import { readConfigFile } from "./ops/config.ts";
@@ -29,7 +30,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     if (error.code !== "commander.help")
-      print("usage", "invalid", error.message.replace(/^error: /, ""), "See `clavigerd --help`.");
+      print("usage", "invalid", error.message.replace(/^error: /, ""), `See \`${helpPage()}\`.`);
     return USAGE;
   }
   if (isFailure(error)) {
@@ -39,6 +40,18 @@ function report(error: unknown): number {
   const said = error instanceof Error ? (error.stack ?? error.message) : String(error);
   print("internal", "internal", said, "Report it: this is a defect of clavigerd.");
   return EXIT_STATUS.internal;
+}
+
+/** What a user types to read the help of the command that was meant. */
+function helpPage(): string {
+  const path = ["clavigerd"];
+  let command: Command | undefined = program;
+  for (const word of process.argv.slice(2)) {
+    command = command.commands.find((candidate) => candidate.name() === word);
+    if (command === undefined) break;
+    path.push(word);
+  }
+  return [...path, "--help"].join(" ");
 }
 
 function print(code: string, category: string, message: string, advice: string, field?: string): void {

@@ -11,14 +11,16 @@ export interface RunningDaemon {
   readonly limits: string | undefined;
 }
 
+/** What a daemon is started as: the program, or the file behind it. */
+const PROGRAM = /(?:^|\/)clavigerd(?:\.[jt]s)?$/;
+
 /** The daemon that daemon.pid names, if that process is alive and is one. (The lock itself is for daemons to try.) */
 export function runningDaemon(dataFolder: string): RunningDaemon | undefined {
   const pid = Number(/^(\d{1,10})\n$/.exec(textOf(join(dataFolder, "daemon.pid")) ?? "")?.[1]);
   if (!(pid > 0) || !isAlive(pid)) return undefined;
   const commandLine = textOf(`/proc/${pid}/cmdline`)?.split("\0").slice(0, -1);
   // The pid may have gone to another program since a daemon was killed.
-  if (commandLine !== undefined && !commandLine.some((word) => /clavigerd|server\/src/.test(word)))
-    return undefined;
+  if (commandLine !== undefined && !commandLine.some((word) => PROGRAM.test(word))) return undefined;
   return { pid, commandLine, limits: textOf(`/proc/${pid}/limits`) };
 }
 
