@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readConfig } from "../../packages/server/src/ops/config.ts";
 import type { PostgresAddress } from "../../packages/server/src/store/postgres-address.ts";
 import { openPostgresStore } from "../../packages/server/src/store/postgres-store.ts";
 import { refusal } from "../contracts/crypto-unit-contract.ts";
@@ -11,6 +12,14 @@ import { selfSigned, startPostgres } from "./server.ts";
 
 let server: PostgresServer;
 let folder: string;
+/** What running.md tells an administrator and an operator to write. */
+const MANUAL = readFileSync(new URL("../../docs/operations/running.md", import.meta.url), "utf8");
+const blockOf = (language: string, containing = ""): string => {
+  const blocks = [...MANUAL.matchAll(/^```(\w+)\n(.*?\n)```$/gms)];
+  return blocks.find(([, of, text]) => of === language && text?.includes(containing))?.[2] ?? "";
+};
+const PASSWORD = /PASSWORD '(.+)'/.exec(blockOf("sql"))?.[1] ?? "";
+
 const file = (name: string): string => join(folder, name);
 
 describe.skipIf(isWithout("postgresql"))("the link to the database, with TLS and a password", () => {
@@ -18,10 +27,9 @@ describe.skipIf(isWithout("postgresql"))("the link to the database, with TLS and
     folder = mkdtempSync(join(SCRATCH, "claviger-tls-"));
     server = await startPostgres({ tls: selfSigned(folder, "localhost") });
     selfSigned(folder, "another");
-    writeFileSync(file("password"), "correct horse\nsecond line\n");
+    writeFileSync(file("password"), `${PASSWORD}\nsecond line\n`);
     writeFileSync(file("wrong"), "battery staple\n");
-    await server.query("postgres", "CREATE ROLE claviger LOGIN PASSWORD 'correct horse'");
-    await server.query("postgres", "CREATE DATABASE keys OWNER claviger");
+    for (const statement of blockOf("sql").split(";\n")) await server.query("postgres", statement);
   });
   afterAll(async () => {
     await server[Symbol.asyncDispose]();
@@ -34,7 +42,7 @@ describe.skipIf(isWithout("postgresql"))("the link to the database, with TLS and
   ): PostgresAddress => ({
     host: "localhost",
     port: server.port,
-    database: "keys",
+    database: "claviger",
     user: "claviger",
     passwordFile: file("password"),
     tls: {
@@ -51,11 +59,18 @@ describe.skipIf(isWithout("postgresql"))("the link to the database, with TLS and
     const store = await openPostgresStore(address({}));
     expect(await store.listFences({})).toEqual([]);
     const [link] = await server.query<{ ssl: boolean }>(
-      "keys",
+      "claviger",
       "SELECT bool_and(ssl) AS ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'claviger'",
     );
     expect(link?.ssl).toBe(true);
     await store.close();
+  });
+
+  test("the configuration that running.md shows is one", () => {
+    const toml = blockOf("toml", "store =");
+    const { store } = readConfig({ CLAVIGER_CONFIG: "/etc/claviger.toml" }, "/", () => toml);
+    const tls = { mode: "verify-full", rootCertificate: "/etc/db-ca.pem" };
+    expect(store).toMatchObject({ user: "claviger", passwordFile: "/etc/db.password", tls });
   });
 
   test("verify-ca does not look at the name, verify-full does", async () => {
