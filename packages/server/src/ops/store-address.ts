@@ -28,6 +28,10 @@ export interface StoreAddress {
  * - a host beyond this machine is spoken to with TLS and a certificate that is checked.
  */
 
+/** `user@/database`, which libpq has for a Unix socket and the standard of URLs does not allow. */
+const HOSTLESS = /^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=\/)/;
+const NO_HOST = "-";
+
 const PARAMETERS = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 const SSL_MODES = ["disable", "verify-ca", "verify-full"];
 
@@ -44,7 +48,7 @@ export function readStoreAddress(
   const refuse = (complaint: string): never => {
     throw new Failure("config-invalid", `${name} ${complaint}.`, { field: name });
   };
-  const url = URL.parse(text);
+  const url = URL.parse(text.replace(HOSTLESS, `$1${NO_HOST}`));
   if (!url || !/^postgres(ql)?:$/.test(url.protocol))
     return refuse("must be a URL as postgres://user@host/database");
   if (url.password !== "")
@@ -87,7 +91,7 @@ export function shownStoreAddress({ host, port, database }: StoreAddress): strin
 
 function hostOf(url: URL): string | undefined {
   const host = url.searchParams.get("host") ?? url.hostname.replace(/^\[(.*)\]$/, "$1");
-  return host === "" ? undefined : decodeURIComponent(host);
+  return host === "" || host === NO_HOST ? undefined : decodeURIComponent(host);
 }
 
 function tlsOf(

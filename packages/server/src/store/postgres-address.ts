@@ -46,7 +46,7 @@ export function clientConfig(address: PostgresAddress): ClientConfig {
     port,
     database,
     user,
-    password: () => (passwordFile === undefined ? "" : readPassword(passwordFile)),
+    password: () => readPassword(passwordFile),
     ssl: tls ? tlsOptions(tls) : false,
     types: columnTypes,
     application_name: "claviger",
@@ -63,12 +63,18 @@ export function clientConfig(address: PostgresAddress): ClientConfig {
   };
 }
 
-async function readPassword(path: string): Promise<string> {
-  return firstLine(await readFile(path, "utf8"));
-}
-
-function firstLine(text: string): string {
-  return text.split(/\r?\n/, 1)[0] ?? "";
+/** Called when the server asks for one. */
+async function readPassword(path: string | undefined): Promise<string> {
+  if (path === undefined)
+    throw new Failure(
+      "store-refused",
+      "The database server asks for a password: put it into a file and name that in CLAVIGER_STORE_PASSWORD_FILE.",
+    );
+  try {
+    return (await readFile(path, "utf8")).split(/\r?\n/, 1)[0] ?? "";
+  } catch (error) {
+    throw unreadable(path, error);
+  }
 }
 
 function tlsOptions({ mode, rootCertificate, certificate, key }: PostgresTls): ConnectionOptions {
@@ -86,10 +92,11 @@ function readPem(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Failure("config-invalid", `${path} cannot be read (${code}).`, {
-      field: "store",
-      cause: error,
-    });
+    throw unreadable(path, error);
   }
+}
+
+function unreadable(path: string, error: unknown): Failure {
+  const { code } = error as NodeJS.ErrnoException;
+  return new Failure("config-invalid", `${path} cannot be read (${code}).`, { field: "store", cause: error });
 }

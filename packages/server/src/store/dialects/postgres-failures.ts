@@ -52,6 +52,7 @@ export function isConnectionFailure(error: unknown): boolean {
  * happened. The words of server and driver are for the log: they are in the cause.
  */
 export function postgresFailure(error: unknown): unknown {
+  if (error instanceof Failure) return error; // of what the driver calls: the password file
   if (error instanceof DatabaseError) {
     const sqlstate = error.code ?? "";
     const code = SQLSTATES[sqlstate] ?? CLASSES[sqlstate.slice(0, 2)];

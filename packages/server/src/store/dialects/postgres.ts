@@ -54,7 +54,7 @@ export type Begin = (typeof BEGIN)[keyof typeof BEGIN];
 
 /** How a transaction begins. What writes sees, in each statement, what was committed before: it holds what must not move. */
 export const BEGIN = {
-  write: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+  write: "BEGIN ISOLATION LEVEL READ COMMITTED",
   /** As a write, so that what is read after a hold is what the hold waited for. */
   walk: "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
   /** One snapshot. */
@@ -125,7 +125,7 @@ const ARRAY_TYPES = { integer: "bigint[]", text: "text[]", bytes: "bytea[]" } as
 const compiledUpdates = new WeakMap<RowUpdate, string>();
 
 /** An update of many rows as one statement, which takes one array for each value: a message for each row would cost more. */
-function allAtOnce(update: RowUpdate): string {
+export function allAtOnce(update: RowUpdate): string {
   let text = compiledUpdates.get(update);
   if (text === undefined) {
     const { table, values } = update;
