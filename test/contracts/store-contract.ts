@@ -650,6 +650,8 @@ export function storeContract(backEnd: StoreBackEnd): void {
         state: "enabled" as const,
         currentVersion: 1,
         createdAtMs: 1,
+        deletionDueMs: undefined,
+        destroyedAtMs: undefined,
         revision: 1,
         mac: Uint8Array.of(1),
       });
@@ -699,6 +701,94 @@ export function storeContract(backEnd: StoreBackEnd): void {
         expect(await store.updateKey({ key: { ...next, currentVersion: 1 }, version: undefined })).toBe(
           "updated",
         );
+      });
+
+      const waiting = (i: number, name: string, deletionDueMs: number) => ({
+        ...key(i, name),
+        state: "pending-deletion" as const,
+        deletionDueMs,
+        revision: 2,
+      });
+      const gone = (i: number, name: string, revision: number) => ({
+        ...key(i, name),
+        state: "destroyed" as const,
+        deletionDueMs: 5,
+        destroyedAtMs: 6,
+        revision,
+      });
+
+      test("keys are due whose deletion is pending and whose time has come, the longest due first", async () => {
+        await createRows(1);
+        for (const [i, due] of [30, 10, 20].entries()) {
+          const name = `k${i}`;
+          await store.createKey({ key: key(i, name), version: version(i) });
+          await store.updateKey({ key: waiting(i, name, due), version: undefined });
+        }
+        await store.createKey({ key: key(9, "k9"), version: version(9) });
+        const due = async (nowMs: number, limit = 9) =>
+          (await store.listKeysDue({ nowMs, limit })).map(({ name }) => name);
+        expect(await due(9)).toEqual([]);
+        expect(await due(20)).toEqual(["k1", "k2"]);
+        expect(await due(99, 2)).toEqual(["k1", "k2"]);
+        await store.updateKey({
+          key: { ...key(1, "k1"), state: "disabled", revision: 3 },
+          version: undefined,
+        });
+        expect(await due(99)).toEqual(["k2", "k0"]);
+        expect((await store.listKeysDue({ nowMs: 20, limit: 1 }))[0]).toEqual(waiting(2, "k2", 20));
+      });
+
+      test("a key is destroyed with the material of all its versions, if nobody changed it meanwhile", async () => {
+        await createRows(1);
+        await store.createKey({ key: key(1, "k"), version: version(1) });
+        await store.updateKey({ key: { ...waiting(1, "k", 5), currentVersion: 2 }, version: version(1, 2) });
+        await store.createKey({ key: key(2, "l"), version: version(2) });
+        const emptied = (number: number) => ({
+          ...version(1, number),
+          wrapped: new Uint8Array(0),
+          mac: Uint8Array.of(9),
+        });
+        const destroy = (revision: number) =>
+          store.destroyKey({ key: { ...gone(1, "k", revision), currentVersion: 2 }, versions: [emptied(2)] });
+        expect(await destroy(2)).toBe("changed-meanwhile");
+        const keyId = uuidOf(4, 1) as KeyId;
+        expect((await store.listKeyVersions({ keyId })).map(({ wrapped }) => [...wrapped])).toEqual([
+          [1],
+          [1],
+        ]);
+        expect(await destroy(3)).toBe("destroyed");
+        expect(await store.listKeyVersions({ keyId })).toEqual([
+          { ...version(1, 1), wrapped: new Uint8Array(0) },
+          emptied(2),
+        ]);
+        expect(await store.readKeyVersion({ keyId: uuidOf(4, 2) as KeyId, version: 1 })).toEqual(version(2));
+        const projectId = uuidOf(2, 1) as ProjectId;
+        expect(await store.findKey({ projectId, ref: keyId })).toEqual({
+          ...gone(1, "k", 3),
+          currentVersion: 2,
+        });
+        expect(await destroy(3)).toBe("changed-meanwhile");
+      });
+
+      test("the name of a destroyed key is free, once more and again", async () => {
+        await createRows(1);
+        const projectId = uuidOf(2, 1) as ProjectId;
+        for (const i of [1, 2, 3]) {
+          expect(await store.createKey({ key: key(i, "k"), version: version(i) })).toBe("created");
+          expect(await store.createKey({ key: key(9, "k"), version: version(9) })).toBe("name-taken");
+          expect((await store.findKey({ projectId, ref: "k" }))?.id).toBe(uuidOf(4, i));
+          if (i < 3) await store.destroyKey({ key: gone(i, "k", 2), versions: [] });
+        }
+        const list = async (destroyed: boolean) =>
+          (await store.listKeys({ projectId, limit: 9, after: undefined, destroyed })).items.map(
+            ({ id, state }) => [id, state],
+          );
+        expect(await list(false)).toEqual([[uuidOf(4, 3), "enabled"]]);
+        expect(await list(true)).toEqual([
+          [uuidOf(4, 1), "destroyed"],
+          [uuidOf(4, 2), "destroyed"],
+          [uuidOf(4, 3), "enabled"],
+        ]);
       });
 
       test("a principal's name and token are unique", async () => {

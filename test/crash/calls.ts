@@ -48,7 +48,11 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
     kek.wrapped.length === 1 ? "one form" : "two forms",
   ),
   createKey: ONE,
-  updateKey: kinds({ rotate: true, state: true }, ({ version }) => (version ? "rotate" : "state")),
+  updateKey: kinds({ rotate: true, "schedule-deletion": true, state: true }, ({ key, version }) => {
+    if (version) return "rotate";
+    return key.state === "pending-deletion" ? "schedule-deletion" : "state";
+  }),
+  destroyKey: ONE,
   createPrincipal: ONE,
   addUnit: kinds<UnitState, StoreInput<"addUnit">>(
     { joining: true, serving: true, quarantined: true },

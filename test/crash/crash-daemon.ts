@@ -2,6 +2,7 @@ import { composeDaemon } from "../../packages/server/src/compose.ts";
 import { createLog } from "../../packages/server/src/ops/log.ts";
 import { CHEAP_KDF } from "../contracts/software-units.ts";
 import { interpose } from "./calls.ts";
+import { clockOf } from "./clock-ahead.ts";
 
 /*
  * The daemon, which kills itself: `crash-daemon.ts <data folder> <call> <before|after> <n>`. It is the composed daemon of
@@ -28,7 +29,7 @@ function die(): void {
 const daemon = await composeDaemon(
   { dataFolder, listen: { host: "127.0.0.1", port: 0 }, logLevel: "silent", expectedVps: {} },
   createLog("silent"),
-  { store, unit, kdf: CHEAP_KDF },
+  { store, unit, kdf: CHEAP_KDF, clock: clockOf(dataFolder) },
 );
 if (call === "") await daemon.stop();
 else process.stdout.write(`${daemon.url}\n`);

@@ -37,12 +37,16 @@ export interface Found {
   readonly counts: Readonly<Record<keyof typeof COUNTS, number>>;
 }
 
-/** Of these a first start makes one, however often it was interrupted. */
+/** What scenarios count. Of the first four a first start makes one, however often it was interrupted. */
 const COUNTS = {
   fences: "SELECT count(*) AS n FROM fences",
   units: "SELECT count(*) AS n FROM units",
   rowMacKeys: "SELECT count(*) AS n FROM keys WHERE name = '(row-mac)'",
   administrators: "SELECT count(*) AS n FROM principals WHERE name = 'administrator'",
+  spareKeys: "SELECT count(*) AS n FROM keys WHERE name = 'spare' AND state <> 'destroyed'",
+  destroyedKeys: "SELECT count(*) AS n FROM keys WHERE state = 'destroyed'",
+  materialOfDestroyed:
+    "SELECT count(*) AS n FROM key_versions JOIN keys ON id = key_id WHERE state = 'destroyed' AND length(wrapped) > 0",
 } as const;
 
 interface Held extends Readonly<Record<RegisterName, Vp | undefined>> {
@@ -253,6 +257,9 @@ function readDatabase(
     fences: count(COUNTS.fences),
     units: count(COUNTS.units),
     rowMacKeys: count(COUNTS.rowMacKeys),
+    spareKeys: count(COUNTS.spareKeys),
+    destroyedKeys: count(COUNTS.destroyedKeys),
+    materialOfDestroyed: count(COUNTS.materialOfDestroyed),
     administrators: count(COUNTS.administrators),
   };
   const projects = count("SELECT count(*) AS n FROM projects");

@@ -38,6 +38,19 @@ export const SCENARIOS = {
     steps: [S.rotate, S.spareKey, S.disable, S.enable, S.createPrincipal, S.plan, S.work],
     end: (found) => serve(found, 2),
   },
+  "a key's end": {
+    from: "base",
+    steps: [
+      S.spareKey,
+      S.scheduleDeletion,
+      S.cancelDeletion,
+      S.scheduleDeletion,
+      S.monthPasses,
+      S.spareKey,
+      S.work,
+    ],
+    end: (found) => serve(found, 2) ?? spareKeyIsNew(found),
+  },
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },
 
   "whole change": {
@@ -111,6 +124,13 @@ function firstStartIsWhole(found: Found): string | undefined {
   if (found.counts.rowMacKeys !== 1) return `there are ${found.counts.rowMacKeys} row-mac keys`;
   if (found.counts.administrators !== 1) return `there are ${found.counts.administrators} administrators`;
   return serve(found, 1);
+}
+
+/** One of that name was destroyed, with its material, and another one has the name. */
+function spareKeyIsNew({ counts }: Found): string | undefined {
+  if (counts.spareKeys !== 1) return `there are ${counts.spareKeys} keys of the name`;
+  if (counts.destroyedKeys !== 1) return `${counts.destroyedKeys} keys were destroyed`;
+  return counts.materialOfDestroyed === 0 ? undefined : "material of a destroyed key is left";
 }
 
 function isDone(found: Found): string | undefined {

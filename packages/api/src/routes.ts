@@ -48,13 +48,11 @@ const KeyPath = Type.Object({ project: NameOrId, key: NameOrId }, closed);
 const UnitPath = Type.Object({ unit: Address }, closed);
 const ChangePath = Type.Object({ change: Uuid }, closed);
 const GroupQuery = Type.Object(inGroup, closed);
-const Page = Type.Object(
-  {
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: "default 100" })),
-    after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
-  },
-  closed,
-);
+const page = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: "default 100" })),
+  after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
+};
+const Page = Type.Object(page, closed);
 const pageOf = <S extends TSchema>(items: S) =>
   Type.Object({ items: Type.Array(items), next: Nullable(Type.String()) });
 
@@ -106,7 +104,13 @@ export const ROUTES = {
     path: "/v1/projects/:project/keys",
     summary: "List the keys of a project",
     params: ProjectPath,
-    query: Page,
+    query: Type.Object(
+      {
+        ...page,
+        include: Type.Optional(oneOf(["destroyed"], { description: "default: keys that are there" })),
+      },
+      closed,
+    ),
     reply: pageOf(KeyView),
   },
   getKey: {
@@ -134,6 +138,24 @@ export const ROUTES = {
     method: "POST",
     path: "/v1/projects/:project/keys/:key/disable",
     summary: "Disable a key: every use of it is refused until it is enabled again",
+    params: KeyPath,
+    reply: KeyView,
+  },
+  scheduleKeyDeletion: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/schedule-deletion",
+    summary: "Refuse every use of a key from now on, and destroy it when the waiting time is over",
+    params: KeyPath,
+    body: Type.Object(
+      { days: Type.Optional(Type.Integer({ minimum: 7, maximum: 30, description: "default 30" })) },
+      closed,
+    ),
+    reply: KeyView,
+  },
+  cancelKeyDeletion: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/cancel-deletion",
+    summary: "Take a scheduled deletion back; the key is disabled then",
     params: KeyPath,
     reply: KeyView,
   },

@@ -2,6 +2,7 @@ import { Type, type Static } from "typebox";
 import {
   Address,
   CHANGE_STATES,
+  KEY_STATES,
   MasterKeyTypeName,
   Name,
   Nullable,
@@ -24,9 +25,11 @@ export const KeyView = Type.Object({
   name: Name,
   spec: oneOf(["AES_256"]),
   usage: oneOf(["ENCRYPT_DECRYPT"]),
-  state: oneOf(["enabled", "disabled"]),
+  state: oneOf(KEY_STATES),
   currentVersion: Type.Integer({ minimum: 1 }),
   createdAt: Timestamp,
+  deletionAt: Nullable(Timestamp),
+  destroyedAt: Nullable(Timestamp),
 });
 export type KeyView = Static<typeof KeyView>;
 

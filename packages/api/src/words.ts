@@ -32,6 +32,8 @@ export const CHANGE_STATES = [
 ] as const;
 export type ChangeStateName = (typeof CHANGE_STATES)[number];
 
+export const KEY_STATES = ["enabled", "disabled", "pending-deletion", "destroyed"] as const;
+
 export const UNIT_STATES = ["joining", "serving", "quarantined"] as const;
 
 /** A closed set of strings. */

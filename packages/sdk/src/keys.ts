@@ -12,6 +12,9 @@ interface InProject {
 interface OneKey extends InProject {
   readonly key: string;
 }
+interface Included {
+  readonly include?: "destroyed" | undefined;
+}
 /** Pairs that are authenticated with a ciphertext and not secret; decrypt needs the same pairs, in any order. */
 interface WithContext {
   readonly context?: Context | undefined;
@@ -43,14 +46,14 @@ export class Keys {
     return this.#caller.call("createKey", { params: { project }, body: { name } });
   }
 
-  /** One page of the keys of a project. */
-  list({ project, ...page }: InProject & PageQuery): Promise<Page<KeyView>> {
+  /** One page of the keys of a project: of those that are there, and with `include` of those that were destroyed too. */
+  list({ project, ...page }: InProject & PageQuery & Included): Promise<Page<KeyView>> {
     return this.#caller.call("listKeys", { params: { project }, query: page });
   }
 
   /** Every key of a project. */
-  all({ project }: InProject): AsyncGenerator<KeyView, void, undefined> {
-    return eachItem((after) => this.list({ project, limit: WHOLE_PAGE, after }));
+  all({ project, include }: InProject & Included): AsyncGenerator<KeyView, void, undefined> {
+    return eachItem((after) => this.list({ project, include, limit: WHOLE_PAGE, after }));
   }
 
   /** Shows a key. Errors: `project-not-found`, `key-not-found`. */
@@ -70,6 +73,23 @@ export class Keys {
   /** Disables a key: every use is refused with `key-disabled` until it is enabled again. */
   disable({ project, key }: OneKey): Promise<KeyView> {
     return this.#caller.call("disableKey", { params: { project, key } });
+  }
+
+  /**
+   * Schedules the destruction of a key in 7 to 30 days (default 30). Every use is refused with `key-pending-deletion` from
+   * now on; what it encrypted is lost when `deletionAt` has come.
+   */
+  scheduleDeletion({
+    project,
+    key,
+    days,
+  }: OneKey & { readonly days?: number | undefined }): Promise<KeyView> {
+    return this.#caller.call("scheduleKeyDeletion", { params: { project, key }, body: { days } });
+  }
+
+  /** Takes a scheduled deletion back. The key is disabled then. Errors: `key-not-pending-deletion`, `key-destroyed`. */
+  cancelDeletion({ project, key }: OneKey): Promise<KeyView> {
+    return this.#caller.call("cancelKeyDeletion", { params: { project, key } });
   }
 
   /** Encrypts at most 64 KiB. The ciphertext names its key and version. Errors: `key-disabled`, `body-too-large`. */

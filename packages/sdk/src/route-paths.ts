@@ -15,6 +15,8 @@ export const ROUTE_PATHS = {
   rotateKey: { method: "POST", path: "/v1/projects/:project/keys/:key/rotate" },
   enableKey: { method: "POST", path: "/v1/projects/:project/keys/:key/enable" },
   disableKey: { method: "POST", path: "/v1/projects/:project/keys/:key/disable" },
+  scheduleKeyDeletion: { method: "POST", path: "/v1/projects/:project/keys/:key/schedule-deletion" },
+  cancelKeyDeletion: { method: "POST", path: "/v1/projects/:project/keys/:key/cancel-deletion" },
   encrypt: { method: "POST", path: "/v1/projects/:project/keys/:key/encrypt" },
   decrypt: { method: "POST", path: "/v1/projects/:project/decrypt" },
   generateDataKey: { method: "POST", path: "/v1/projects/:project/keys/:key/data-key" },

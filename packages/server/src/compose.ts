@@ -1,12 +1,15 @@
 import { join } from "node:path";
 import { Authentication } from "./core/access/authentication.ts";
+import type { Clock } from "./core/clock.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
+import { DestructionTimer } from "./core/hierarchy/destruction-timer.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
 import { OpenedMaterials } from "./core/hierarchy/opened-materials.ts";
 import { namesVp, shownVp } from "./core/ids.ts";
 import type { Vp } from "./core/ids.ts";
 import { ChangeRunner } from "./core/master-key-change/runner.ts";
+import { destroyDueKeys } from "./core/operations/destroy-due-keys.ts";
 import {
   initialiseMasterKey,
   initialiseReservedProject,
@@ -57,6 +60,7 @@ export interface Interposed {
   readonly store?: (store: Store) => Store;
   readonly unit?: (unit: CryptoUnit) => CryptoUnit;
   readonly kdf?: KdfParameters;
+  readonly clock?: Clock;
 }
 
 /**
@@ -80,7 +84,7 @@ export async function composeDaemon(
   const sqlite = openSqliteStore({ path: storePath, threads: "own" });
   opened.defer(() => sqlite.close());
   const store = interposed.store?.(sqlite) ?? sqlite;
-  const clock = systemClock;
+  const { clock = systemClock } = interposed;
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
   const alarms = alarmLog(log, metrics.countAlarm);
@@ -131,9 +135,24 @@ export async function composeDaemon(
   const url = await listen(app, config);
   await runner.start();
   opened.defer(() => runner.stop());
+  const destruction = destructionTimer(service, alarms, log);
+  destruction.start();
+  opened.defer(() => destruction.stop());
 
   const everything = opened.move();
   return { url, data, created, stop: () => everything.disposeAsync() };
+}
+
+function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): DestructionTimer {
+  return new DestructionTimer({
+    clock: service.clock,
+    alarms,
+    destroyDue: async (limit) => {
+      const { destroyed, left } = await destroyDueKeys(service, { limit });
+      for (const { id, projectId } of destroyed) log.info({ key: id, project: projectId }, "key destroyed");
+      return { destroyed: destroyed.length, left };
+    },
+  });
 }
 
 function unitFolder(data: DataFolder, { unit: interpose, kdf }: Interposed): UnitFolder {

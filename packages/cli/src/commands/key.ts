@@ -1,11 +1,14 @@
 import type { Command } from "commander";
 import type { KeyView } from "@claviger/sdk";
 import type { PageOptions } from "../command.ts";
-import { inSession, moreBehind, noun, pageOrAll, verb, withPages } from "../command.ts";
+import { inSession, moreBehind, noun, pageOrAll, verb, wholeNumber, withPages } from "../command.ts";
 import { fields, table } from "../terminal.ts";
 
 interface InProject {
   readonly project: string;
+}
+interface Destroyed {
+  readonly destroyed?: boolean;
 }
 
 export function keyCommands(program: Command): void {
@@ -23,14 +26,15 @@ export function keyCommands(program: Command): void {
   withPages(
     inProject(
       verb(key, "list", "List the keys of a project, one a row.", "claviger key list --project billing"),
-    ),
+    ).option("--destroyed", "with the keys that were destroyed, which have no name any more to be used by"),
   ).action(
-    inSession(async (session, { project, ...pages }: InProject & PageOptions) => {
+    inSession(async (session, { project, destroyed, ...pages }: InProject & Destroyed & PageOptions) => {
       const { keys } = session.client;
+      const include = destroyed === true ? "destroyed" : undefined;
       const page = await pageOrAll(
         pages,
-        (query) => keys.list({ project, ...query }),
-        () => keys.all({ project }),
+        (query) => keys.list({ project, include, ...query }),
+        () => keys.all({ project, include }),
       );
       session.show(page, ({ items, next }) => {
         const rows = items.map(({ name, state, currentVersion, id }) => [
@@ -85,6 +89,36 @@ export function keyCommands(program: Command): void {
       );
     }),
   );
+
+  oneKey(
+    key,
+    "schedule-deletion",
+    "Destroy a key when a waiting time is over. Every use of it is refused from now on, which tells you in time who still needs it; then its material is overwritten, and what it encrypted is lost for ever.",
+  )
+    .option("--days <number>", "waiting time, 7 to 30 (default: 30)", wholeNumber(7, 30))
+    .action(
+      inSession(async (session, name: string, { project, days }: InProject & { readonly days?: number }) => {
+        session.show(
+          await session.client.keys.scheduleDeletion({ project, key: name, days }),
+          ({ deletionAt }) =>
+            `Key ${name} will be destroyed at ${deletionAt ?? "?"}.\n  until then: claviger key cancel-deletion ${name} --project ${project}`,
+        );
+      }),
+    );
+
+  oneKey(
+    key,
+    "cancel-deletion",
+    "Take the scheduled deletion of a key back. The key is disabled then; enable it to use it again.",
+  ).action(
+    inSession(async (session, name: string, { project }: InProject) => {
+      session.show(
+        await session.client.keys.cancelDeletion({ project, key: name }),
+        () =>
+          `Key ${name} will not be destroyed. It is disabled.\n  next: claviger key enable ${name} --project ${project}`,
+      );
+    }),
+  );
 }
 
 function inProject(command: Command): Command {
@@ -108,5 +142,7 @@ function keyText(key: KeyView): string {
     ["state", key.state],
     ["version", String(key.currentVersion)],
     ["created", key.createdAt],
+    ["to be destroyed", key.destroyedAt === null ? key.deletionAt : null],
+    ["destroyed", key.destroyedAt],
   ]);
 }

@@ -69,6 +69,21 @@ export const FAILURES = {
     "The key is disabled.",
     "Enable it with `claviger key enable`, or use another key.",
   ),
+  "key-pending-deletion": row(
+    "conflict",
+    "The key is waiting for its deletion.",
+    "Cancel that with `claviger key cancel-deletion` while there is time, or use another key.",
+  ),
+  "key-not-pending-deletion": row(
+    "conflict",
+    "No deletion of the key is scheduled.",
+    "See its state with `claviger key show`.",
+  ),
+  "key-destroyed": row(
+    "conflict",
+    "The key was destroyed: its material is gone, and what it encrypted stays closed for ever.",
+    "Use another key; only a backup from before its destruction still has the material.",
+  ),
   "key-changed": row(
     "conflict",
     "The key was changed by someone else meanwhile.",

@@ -9,7 +9,8 @@ import {
 } from "./queries/changes.ts";
 import { census, countProgress, listFailedRows, sampleRows } from "./queries/census.ts";
 import { createFence, listFences, readFence } from "./queries/fences.ts";
-import { createKey, findKey, listKeys, readKeyVersion, updateKey } from "./queries/keys.ts";
+import { destroyKey, listKeysDue } from "./queries/key-destruction.ts";
+import { createKey, findKey, listKeys, listKeyVersions, readKeyVersion, updateKey } from "./queries/keys.ts";
 import { listPatterns } from "./queries/patterns.ts";
 import { createPrincipal, findPrincipalByTokenHash, listPrincipals } from "./queries/principals.ts";
 import { createProject, findProject, listProjects, readKek } from "./queries/projects.ts";
@@ -49,7 +50,10 @@ export const SCRIPTS = {
   findKey: read(findKey),
   listKeys: read(listKeys),
   readKeyVersion: read(readKeyVersion),
+  listKeyVersions: read(listKeyVersions),
   updateKey: write(updateKey),
+  listKeysDue: read(listKeysDue),
+  destroyKey: write(destroyKey),
 
   createPrincipal: write(createPrincipal),
   findPrincipalByTokenHash: read(findPrincipalByTokenHash),

@@ -1,5 +1,6 @@
 import type { Generated } from "kysely";
 import type { ChangeState } from "../core/master-key-change/change.ts";
+import type { KeyState } from "../core/hierarchy/key-states.ts";
 import type { MasterKeyType } from "../core/ids.ts";
 import type { UnitState } from "../core/ports/store.ts";
 
@@ -100,9 +101,11 @@ interface KeyTable {
   name: string;
   spec: "AES_256";
   usage: "ENCRYPT_DECRYPT";
-  state: "enabled" | "disabled";
+  state: KeyState;
   current_version: number;
   created_at_ms: number;
+  deletion_due_ms: number | null;
+  destroyed_at_ms: number | null;
   revision: number;
   mac: Uint8Array;
 }

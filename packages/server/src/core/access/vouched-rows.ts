@@ -44,7 +44,7 @@ export class VouchedRows {
 
   /** Each returns its row, or throws Failure `record-not-vouched`. */
   checkKey(row: KeyRecord): Promise<KeyRecord> {
-    return this.#check(row, keyMembers(row), `key ${row.id}`);
+    return this.#check(row, keyMembers(row), `key ${row.id}`, formerKeyMembers(row));
   }
 
   checkVersion(row: KeyVersionRecord): Promise<KeyVersionRecord> {
@@ -65,8 +65,10 @@ export class VouchedRows {
     row: Row,
     members: Members,
     what: string,
+    former?: Members,
   ): Promise<Row> {
-    if (timingSafeEqual(row.mac, await this.#mac(members))) return row;
+    for (const vouched of former ? [members, former] : [members])
+      if (timingSafeEqual(row.mac, await this.#mac(vouched))) return row;
     this.#alarms.raise("record-not-vouched", what);
     throw new Failure("record-not-vouched", `${what} is not vouched for by its MAC`);
   }
@@ -82,8 +84,9 @@ type Members = readonly (string | number | Uint8Array)[];
 
 function keyMembers(row: Unvouched<KeyRecord>): Members {
   const { id, projectId, name, spec, usage, state, currentVersion, createdAtMs, revision } = row;
+  const { deletionDueMs, destroyedAtMs } = row;
   return [
-    "claviger row key 1",
+    "claviger row key 2",
     id,
     projectId,
     name,
@@ -92,8 +95,22 @@ function keyMembers(row: Unvouched<KeyRecord>): Members {
     state,
     currentVersion,
     createdAtMs,
+    deletionDueMs ?? "",
+    destroyedAtMs ?? "",
     revision,
   ];
+}
+
+/**
+ * As release 0.1.0 vouched for keys; undefined for a key that it could not have written. Such a row is vouched for
+ * anew when it next changes.
+ */
+function formerKeyMembers(row: Unvouched<KeyRecord>): Members | undefined {
+  const { id, projectId, name, spec, usage, state, currentVersion, createdAtMs, revision } = row;
+  if (state !== "enabled" && state !== "disabled") return undefined;
+  if (row.deletionDueMs !== undefined || row.destroyedAtMs !== undefined) return undefined;
+  const rest = [spec, usage, state, currentVersion, createdAtMs, revision];
+  return ["claviger row key 1", id, projectId, name, ...rest];
 }
 
 function versionMembers(row: Unvouched<KeyVersionRecord>): Members {

@@ -1,5 +1,6 @@
 import type { GroupName, KekId, KeyId, MasterKeyType, ProjectId } from "../ids.ts";
 import type { WrappedKek } from "../unit/crypto-unit.ts";
+import type { KeyState } from "./key-states.ts";
 
 /** What the store keeps of the key hierarchy. Times are milliseconds since the epoch. */
 
@@ -32,8 +33,6 @@ export interface KekRecord {
   readonly wrappedOld: WrappedKek | undefined;
 }
 
-export type KeyState = "enabled" | "disabled";
-
 /** A key as an application names it. `mac` vouches for every other member. */
 export interface KeyRecord {
   readonly id: KeyId;
@@ -44,12 +43,18 @@ export interface KeyRecord {
   readonly state: KeyState;
   readonly currentVersion: number;
   readonly createdAtMs: number;
+  /** When it is due to be destroyed, while its deletion is pending; stays when it was. */
+  readonly deletionDueMs: number | undefined;
+  readonly destroyedAtMs: number | undefined;
   /** Counts every change of the row. */
   readonly revision: number;
   readonly mac: Uint8Array;
 }
 
-/** One version of a key: its material under the KEK of the project. `mac` vouches for every other member. */
+/**
+ * One version of a key: its material under the KEK of the project, no bytes at all once the key was destroyed. `mac`
+ * vouches for every other member.
+ */
 export interface KeyVersionRecord {
   readonly keyId: KeyId;
   readonly projectId: ProjectId;

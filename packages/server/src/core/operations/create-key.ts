@@ -36,6 +36,8 @@ export async function createKey(
     state: "enabled",
     currentVersion: 1,
     createdAtMs,
+    deletionDueMs: undefined,
+    destroyedAtMs: undefined,
     revision: 1,
   });
   const version = await ports.vouchedRows.vouchForVersion({

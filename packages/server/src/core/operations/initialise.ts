@@ -107,6 +107,8 @@ export async function initialiseReservedProject(ports: RowMacPorts): Promise<voi
     state: "enabled",
     currentVersion: 1,
     createdAtMs,
+    deletionDueMs: undefined,
+    destroyedAtMs: undefined,
     revision: 1,
   });
   await store.createKey({ key, version });

@@ -60,15 +60,28 @@ export interface KeyStore {
     key: KeyRecord;
     version: KeyVersionRecord;
   }): Promise<"created" | "name-taken" | "frozen">;
-  /** By id or by name, within the project. */
+  /** By id, or by name among those that are not destroyed, within the project. */
   findKey(input: { projectId: ProjectId; ref: string }): Promise<KeyRecord | undefined>;
-  listKeys(input: Page & { projectId: ProjectId }): Promise<PageOf<KeyRecord>>;
+  /** With those that were destroyed, or without. */
+  listKeys(input: Page & { projectId: ProjectId; destroyed: boolean }): Promise<PageOf<KeyRecord>>;
   readKeyVersion(input: { keyId: KeyId; version: number }): Promise<KeyVersionRecord | undefined>;
+  /** Every version, the oldest first. */
+  listKeyVersions(input: { keyId: KeyId }): Promise<readonly KeyVersionRecord[]>;
   /** Replaces the row if its revision still is one less than that of `key`, adding `version` with it. */
   updateKey(input: {
     key: KeyRecord;
     version: KeyVersionRecord | undefined;
   }): Promise<"updated" | "changed-meanwhile" | "frozen">;
+  /** Keys whose deletion is pending and due by `nowMs`, the longest due first. */
+  listKeysDue(input: { nowMs: number; limit: number }): Promise<readonly KeyRecord[]>;
+  /**
+   * Replaces the row if its revision still is one less than that of `key`, and with it overwrites the material of every
+   * version of the key with nothing; `versions` have the MACs that vouch for that.
+   */
+  destroyKey(input: {
+    key: KeyRecord;
+    versions: readonly KeyVersionRecord[];
+  }): Promise<"destroyed" | "changed-meanwhile">;
 }
 
 /** A principal with the hash of its token. `mac` vouches for every other member. */

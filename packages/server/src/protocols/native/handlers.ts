@@ -5,6 +5,7 @@ import { activateChange } from "../../core/operations/activate-change.ts";
 import { addUnit } from "../../core/operations/add-unit.ts";
 import { approveChange } from "../../core/operations/approve-change.ts";
 import { cancelChange } from "../../core/operations/cancel-change.ts";
+import { cancelKeyDeletion } from "../../core/operations/cancel-key-deletion.ts";
 import type { ChangeInput, ChangePorts } from "../../core/operations/change-ports.ts";
 import { createChange } from "../../core/operations/create-change.ts";
 import { createKey } from "../../core/operations/create-key.ts";
@@ -32,6 +33,7 @@ import { reasonsNotReady, reportStatus } from "../../core/operations/report-stat
 import { reportUnit } from "../../core/operations/report-units.ts";
 import { restoreChange } from "../../core/operations/restore-change.ts";
 import { rotateKey } from "../../core/operations/rotate-key.ts";
+import { scheduleKeyDeletion } from "../../core/operations/schedule-key-deletion.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
 import type { NativeHandlers } from "./routes.ts";
@@ -93,7 +95,9 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     },
     listKeys: async ({ params, query }) => {
       const project = await keys.project(params.project);
-      return pageView(await store.listKeys({ projectId: project.id, ...pageInput(query) }), keyView);
+      const destroyed = query.include === "destroyed";
+      const page = { projectId: project.id, destroyed, ...pageInput(query) };
+      return pageView(await store.listKeys(page), keyView);
     },
     getKey: async ({ params }) => keyView((await keyNamed(params)).key),
     rotateKey: async ({ params }) => keyView(await rotateKey(ports, await keyNamed(params))),
@@ -101,6 +105,9 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "enabled" })),
     disableKey: async ({ params }) =>
       keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "disabled" })),
+    scheduleKeyDeletion: async ({ params, body }) =>
+      keyView(await scheduleKeyDeletion(ports, { key: (await keyNamed(params)).key, days: body.days })),
+    cancelKeyDeletion: async ({ params }) => keyView(await cancelKeyDeletion(ports, await keyNamed(params))),
 
     encrypt: async ({ params, body }) => {
       const { key } = await keyNamed(params);

@@ -17,6 +17,7 @@ import type { PrincipalRecord } from "../../core/ports/store.ts";
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
 const at = (ms: number): string => new Date(ms).toISOString();
+const atOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : at(ms));
 
 export function projectView(project: ProjectRecord): ProjectView {
   return { id: project.id, name: project.name, createdAt: at(project.createdAtMs) };
@@ -24,7 +25,18 @@ export function projectView(project: ProjectRecord): ProjectView {
 
 export function keyView(key: KeyRecord): KeyView {
   const { id, projectId, name, spec, usage, state, currentVersion } = key;
-  return { id, projectId, name, spec, usage, state, currentVersion, createdAt: at(key.createdAtMs) };
+  return {
+    id,
+    projectId,
+    name,
+    spec,
+    usage,
+    state,
+    currentVersion,
+    createdAt: at(key.createdAtMs),
+    deletionAt: atOrNull(key.deletionDueMs),
+    destroyedAt: atOrNull(key.destroyedAtMs),
+  };
 }
 
 type Reading = NonNullable<UnitReport["registers"]>[number];

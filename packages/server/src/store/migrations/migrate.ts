@@ -1,13 +1,18 @@
 import { Failure } from "../../core/errors.ts";
 import type { Script } from "../script.ts";
 import { foundation } from "./0001-foundation.ts";
+import { keyLifecycle } from "./0004-key-lifecycle.ts";
 
 /** Migrations in order; a number is never used again. Each is done whole, in the transaction that notes it. */
 const MIGRATIONS: readonly {
   readonly id: number;
   readonly name: string;
   readonly statements: readonly string[];
-}[] = [{ id: 1, name: "foundation", statements: foundation }];
+}[] = [
+  { id: 1, name: "foundation", statements: foundation },
+  { id: 4, name: "key-lifecycle", statements: keyLifecycle },
+];
+const NEWEST = Math.max(...MIGRATIONS.map(({ id }) => id));
 
 /**
  * Brings a database to the newest schema. Returns how many migrations were done.
@@ -22,11 +27,8 @@ export function* migrate(): Script<number> {
     returnsRows: true,
   }) as readonly { newest: number }[];
   const newest = rows[0]?.newest ?? 0;
-  if (newest > MIGRATIONS.length) {
-    throw new Failure(
-      "store-newer",
-      `the database has schema ${newest}; this release knows ${MIGRATIONS.length}`,
-    );
+  if (newest > NEWEST) {
+    throw new Failure("store-newer", `the database has schema ${newest}; this release knows ${NEWEST}`);
   }
   const missing = MIGRATIONS.filter((migration) => migration.id > newest);
   for (const { id, name, statements } of missing) {
