@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NewKekRecord } from "../../packages/server/src/core/hierarchy/records.ts";
 import type {
   ChangeId,
+  ImportTokenId,
   KekId,
   KeyId,
   PrincipalId,
@@ -647,6 +648,7 @@ export function storeContract(backEnd: StoreBackEnd): void {
         name,
         spec: "AES_256" as const,
         usage: "ENCRYPT_DECRYPT" as const,
+        origin: "generated" as const,
         state: "enabled" as const,
         currentVersion: 1,
         createdAtMs: 1,
@@ -663,6 +665,17 @@ export function storeContract(backEnd: StoreBackEnd): void {
         wrapped: Uint8Array.of(i),
         createdAtMs: 1,
         mac: Uint8Array.of(2),
+      });
+
+      const importToken = (i: number, id: number, expiresAtMs = 9) => ({
+        id: uuidOf(6, id) as ImportTokenId,
+        keyId: uuidOf(4, i) as KeyId,
+        projectId: uuidOf(2, 1) as ProjectId,
+        kekId: uuidOf(3, 1) as KekId,
+        publicKey: Uint8Array.of(1, id),
+        wrapped: Uint8Array.of(2, id),
+        expiresAtMs,
+        mac: Uint8Array.of(3, id),
       });
 
       test("a key's name is unique within its project", async () => {
@@ -696,6 +709,10 @@ export function storeContract(backEnd: StoreBackEnd): void {
         await openOne(1, { freeze: "mutations" });
         await goTo("staged", "reencipher");
         expect(await store.createKey({ key: key(2, "l"), version: version(2) })).toBe("frozen");
+        await store.putImportToken({ token: importToken(1, 1) });
+        const tokenId = uuidOf(6, 1) as ImportTokenId;
+        const second = { ...key(1, "k"), currentVersion: 2, revision: 2 };
+        expect(await store.importKeyVersion({ key: second, version: version(1, 2), tokenId })).toBe("frozen");
         const next = { ...key(1, "k"), currentVersion: 2, revision: 2 };
         expect(await store.updateKey({ key: next, version: version(1, 2) })).toBe("frozen");
         expect(await store.updateKey({ key: { ...next, currentVersion: 1 }, version: undefined })).toBe(
@@ -768,6 +785,50 @@ export function storeContract(backEnd: StoreBackEnd): void {
           currentVersion: 2,
         });
         expect(await destroy(3)).toBe("changed-meanwhile");
+      });
+
+      test("a key has one import token, which the version that it brings uses up", async () => {
+        await createRows(1);
+        const pending = {
+          ...key(1, "k"),
+          origin: "imported" as const,
+          state: "pending-import" as const,
+          currentVersion: 0,
+        };
+        expect(await store.createKey({ key: pending, version: undefined })).toBe("created");
+        const keyId = uuidOf(4, 1) as KeyId;
+        expect(await store.findKey({ projectId: uuidOf(2, 1) as ProjectId, ref: "k" })).toEqual(pending);
+        expect(await store.findImportToken({ keyId })).toBeUndefined();
+        for (const id of [1, 2]) await store.putImportToken({ token: importToken(1, id) });
+        expect(await store.findImportToken({ keyId })).toEqual(importToken(1, 2));
+        const bring = (id: number, revision: number) =>
+          store.importKeyVersion({
+            key: { ...pending, state: "enabled", currentVersion: 1, revision },
+            version: version(1),
+            tokenId: uuidOf(6, id) as ImportTokenId,
+          });
+        expect(await bring(1, 2)).toBe("token-gone");
+        expect(await bring(2, 3)).toBe("changed-meanwhile");
+        expect(await store.listKeyVersions({ keyId })).toEqual([]);
+        expect((await Promise.all([bring(2, 2), bring(2, 2)])).toSorted()).toEqual(["token-gone", "updated"]);
+        expect(await store.listKeyVersions({ keyId })).toEqual([version(1)]);
+      });
+
+      test("import tokens go when they expire, and with their key", async () => {
+        await createRows(1);
+        for (const i of [1, 2, 3]) {
+          await store.createKey({ key: key(i, `k${i}`), version: version(i) });
+          await store.putImportToken({ token: importToken(i, i, 10 * i) });
+        }
+        expect(await store.dropExpiredImportTokens({ nowMs: 9 })).toBe(0);
+        expect(await store.dropExpiredImportTokens({ nowMs: 10 })).toBe(1);
+        await store.destroyKey({ key: gone(2, "k2", 2), versions: [] });
+        const left = [1, 2, 3].map((i) => store.findImportToken({ keyId: uuidOf(4, i) as KeyId }));
+        expect((await Promise.all(left)).map((token) => token?.id)).toEqual([
+          undefined,
+          undefined,
+          uuidOf(6, 3),
+        ]);
       });
 
       test("the name of a destroyed key is free, once more and again", async () => {

@@ -53,6 +53,9 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
     return key.state === "pending-deletion" ? "schedule-deletion" : "state";
   }),
   destroyKey: ONE,
+  putImportToken: ONE,
+  importKeyVersion: ONE,
+  dropExpiredImportTokens: ONE,
   createPrincipal: ONE,
   addUnit: kinds<UnitState, StoreInput<"addUnit">>(
     { joining: true, serving: true, quarantined: true },
@@ -131,6 +134,8 @@ const UNIT_KINDS: {
   },
   materials: {
     generate: ONE,
+    createImportKey: ONE,
+    importMaterial: ONE,
     open: "no point",
     encrypt: "no point",
     decrypt: "no point",

@@ -44,6 +44,7 @@ const COUNTS = {
   rowMacKeys: "SELECT count(*) AS n FROM keys WHERE name = '(row-mac)'",
   administrators: "SELECT count(*) AS n FROM principals WHERE name = 'administrator'",
   spareKeys: "SELECT count(*) AS n FROM keys WHERE name = 'spare' AND state <> 'destroyed'",
+  importTokens: "SELECT count(*) AS n FROM import_tokens",
   destroyedKeys: "SELECT count(*) AS n FROM keys WHERE state = 'destroyed'",
   materialOfDestroyed:
     "SELECT count(*) AS n FROM key_versions JOIN keys ON id = key_id WHERE state = 'destroyed' AND length(wrapped) > 0",
@@ -258,6 +259,7 @@ function readDatabase(
     units: count(COUNTS.units),
     rowMacKeys: count(COUNTS.rowMacKeys),
     spareKeys: count(COUNTS.spareKeys),
+    importTokens: count(COUNTS.importTokens),
     destroyedKeys: count(COUNTS.destroyedKeys),
     materialOfDestroyed: count(COUNTS.materialOfDestroyed),
     administrators: count(COUNTS.administrators),

@@ -51,6 +51,11 @@ export const SCENARIOS = {
     ],
     end: (found) => serve(found, 2) ?? spareKeyIsNew(found),
   },
+  "import of a key": {
+    from: "base",
+    steps: [S.importedKey, S.importMaterial, S.useImported, S.work],
+    end: (found) => serve(found, 2) ?? importTokensAreUsed(found),
+  },
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },
 
   "whole change": {
@@ -131,6 +136,10 @@ function spareKeyIsNew({ counts }: Found): string | undefined {
   if (counts.spareKeys !== 1) return `there are ${counts.spareKeys} keys of the name`;
   if (counts.destroyedKeys !== 1) return `${counts.destroyedKeys} keys were destroyed`;
   return counts.materialOfDestroyed === 0 ? undefined : "material of a destroyed key is left";
+}
+
+function importTokensAreUsed({ counts }: Found): string | undefined {
+  return counts.importTokens === 0 ? undefined : `${counts.importTokens} import tokens are left`;
 }
 
 function isDone(found: Found): string | undefined {

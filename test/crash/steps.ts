@@ -181,6 +181,21 @@ const monthPasses: Step = {
 };
 const isThere = ({ name, state }: { readonly name: string; readonly state: string }): boolean =>
   name !== SPARE_KEY.key || state !== "pending-deletion";
+const IMPORTED_KEY = { project: "shop-1", key: "imported" };
+const importedKey: Step = {
+  verb: "key create --origin imported",
+  act: ({ client }) =>
+    client.keys.create({ project: IMPORTED_KEY.project, name: IMPORTED_KEY.key, origin: "imported" }),
+  done: ["key-exists"],
+};
+const importMaterial: Step = {
+  verb: "key import",
+  act: ({ client }) => client.keys.importMaterial({ ...IMPORTED_KEY, material: new Uint8Array(32).fill(7) }),
+};
+const useImported: Step = {
+  verb: "(the imported key is used)",
+  act: ({ client }) => client.keys.encrypt({ ...IMPORTED_KEY, plaintext: new Uint8Array(1) }),
+};
 const createPrincipal: Step = {
   verb: "principal create",
   act: ({ client }) => client.principals.create({ name: "auditor", roles: ["auditor"] }),
@@ -221,6 +236,9 @@ export const STEPS = {
   scheduleDeletion,
   cancelDeletion,
   monthPasses,
+  importedKey,
+  importMaterial,
+  useImported,
   createPrincipal,
   plan,
 } as const;

@@ -3,6 +3,8 @@ import {
   Address,
   Ciphertext,
   Context,
+  IMPORT_ALGORITHMS,
+  KEY_ORIGINS,
   MasterKeyTypeName,
   Name,
   NameOrId,
@@ -12,11 +14,13 @@ import {
   RegisterName,
   TypedPattern,
   Uuid,
+  WrappedMaterial,
   oneOf,
 } from "./words.ts";
 import {
   CensusView,
   ChangeView,
+  ImportTokenView,
   KeyView,
   PlanView,
   PrincipalView,
@@ -94,9 +98,15 @@ export const ROUTES = {
   createKey: {
     method: "POST",
     path: "/v1/projects/:project/keys",
-    summary: "Create a key with its first version",
+    summary: "Create a key with its first version, or without one for material that is to be imported",
     params: ProjectPath,
-    body: Type.Object({ name: Name }, closed),
+    body: Type.Object(
+      {
+        name: Name,
+        origin: Type.Optional(oneOf(KEY_ORIGINS, { description: "default: generated" })),
+      },
+      closed,
+    ),
     reply: KeyView,
   },
   listKeys: {
@@ -139,6 +149,22 @@ export const ROUTES = {
     path: "/v1/projects/:project/keys/:key/disable",
     summary: "Disable a key: every use of it is refused until it is enabled again",
     params: KeyPath,
+    reply: KeyView,
+  },
+  createImportToken: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/import-token",
+    summary:
+      "Ask for a public key to wrap material for: for this key, one day, one import; replaces an earlier one",
+    params: KeyPath,
+    reply: ImportTokenView,
+  },
+  importKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/import",
+    summary: "Add a key version with 32 bytes of material, wrapped for an import token",
+    params: KeyPath,
+    body: Type.Object({ token: Uuid, algorithm: oneOf(IMPORT_ALGORITHMS), wrapped: WrappedMaterial }, closed),
     reply: KeyView,
   },
   scheduleKeyDeletion: {

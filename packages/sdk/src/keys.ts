@@ -1,9 +1,10 @@
-import type { Context, KeyView } from "@claviger/api";
+import type { Context, ImportTokenView, KeyView, RouteInput } from "@claviger/api";
 import { fromBase64, toBase64 } from "./base64.ts";
 import type { Caller, PageQuery } from "./caller.ts";
 import { WHOLE_PAGE } from "./caller.ts";
 import type { Page } from "./pages.ts";
 import { eachItem } from "./pages.ts";
+import { wrapForImport } from "./wrap-for-import.ts";
 
 /** Names of the project and of the key in it, or their ids. */
 interface InProject {
@@ -25,6 +26,11 @@ interface Used {
   readonly keyVersion: number;
 }
 
+export interface ImportToken extends Omit<ImportTokenView, "publicKey"> {
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+}
+export type ImportAlgorithmName = RouteInput<"importKey">["body"]["algorithm"];
+
 export interface Encrypted extends Used {
   readonly ciphertext: Uint8Array<ArrayBuffer>;
 }
@@ -41,9 +47,19 @@ export class Keys {
     this.#caller = caller;
   }
 
-  /** Creates an AES-256 key with its first version. Errors: `project-not-found`, `key-exists`, `mutations-frozen`. */
-  create({ project, name }: InProject & { readonly name: string }): Promise<KeyView> {
-    return this.#caller.call("createKey", { params: { project }, body: { name } });
+  /**
+   * Creates an AES-256 key with its first version; of origin `imported` without one, to wait for its material.
+   * Errors: `project-not-found`, `key-exists`, `mutations-frozen`.
+   */
+  create({
+    project,
+    name,
+    origin,
+  }: InProject & {
+    readonly name: string;
+    readonly origin?: KeyView["origin"] | undefined;
+  }): Promise<KeyView> {
+    return this.#caller.call("createKey", { params: { project }, body: { name, origin } });
   }
 
   /** One page of the keys of a project: of those that are there, and with `include` of those that were destroyed too. */
@@ -73,6 +89,49 @@ export class Keys {
   /** Disables a key: every use is refused with `key-disabled` until it is enabled again. */
   disable({ project, key }: OneKey): Promise<KeyView> {
     return this.#caller.call("disableKey", { params: { project, key } });
+  }
+
+  /**
+   * Imports 32 bytes of material into a key of origin `imported`, as its first or its next version: asks for an import
+   * token and wraps the material for its public key, here, with RSAES-OAEP (SHA-256). The bytes stay the caller's.
+   * Errors: `key-origin-differs`, `key-material-refused` for another length.
+   */
+  async importMaterial({
+    project,
+    key,
+    material,
+  }: OneKey & { readonly material: Uint8Array }): Promise<KeyView> {
+    const { token, publicKey } = await this.createImportToken({ project, key });
+    const wrapped = await wrapForImport(publicKey, material);
+    return await this.importWrapped({ project, key, token, algorithm: "RSAES_OAEP_SHA_256", wrapped });
+  }
+
+  /**
+   * A public key (DER SubjectPublicKeyInfo, RSA-3072) to wrap material for elsewhere, in another HSM say: for this key, one
+   * day and one import. A later token takes its place.
+   */
+  async createImportToken({ project, key }: OneKey): Promise<ImportToken> {
+    const reply = await this.#caller.call("createImportToken", { params: { project, key } });
+    return { ...reply, publicKey: fromBase64(reply.publicKey) };
+  }
+
+  /**
+   * Imports material that was wrapped for a token. Errors: `import-token-refused`, `import-token-expired`,
+   * `key-material-refused`; after the last the token is still good.
+   */
+  importWrapped({
+    project,
+    key,
+    token,
+    algorithm,
+    wrapped,
+  }: OneKey & {
+    readonly token: string;
+    readonly algorithm: ImportAlgorithmName;
+    readonly wrapped: Uint8Array;
+  }): Promise<KeyView> {
+    const body = { token, algorithm, wrapped: toBase64(wrapped) };
+    return this.#caller.call("importKey", { params: { project, key }, body });
   }
 
   /**

@@ -15,6 +15,8 @@ export const ROUTE_PATHS = {
   rotateKey: { method: "POST", path: "/v1/projects/:project/keys/:key/rotate" },
   enableKey: { method: "POST", path: "/v1/projects/:project/keys/:key/enable" },
   disableKey: { method: "POST", path: "/v1/projects/:project/keys/:key/disable" },
+  createImportToken: { method: "POST", path: "/v1/projects/:project/keys/:key/import-token" },
+  importKey: { method: "POST", path: "/v1/projects/:project/keys/:key/import" },
   scheduleKeyDeletion: { method: "POST", path: "/v1/projects/:project/keys/:key/schedule-deletion" },
   cancelKeyDeletion: { method: "POST", path: "/v1/projects/:project/keys/:key/cancel-deletion" },
   encrypt: { method: "POST", path: "/v1/projects/:project/keys/:key/encrypt" },

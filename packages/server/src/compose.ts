@@ -149,6 +149,7 @@ function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): D
     alarms,
     destroyDue: async (limit) => {
       const { destroyed, left } = await destroyDueKeys(service, { limit });
+      await service.store.dropExpiredImportTokens({ nowMs: service.clock.nowMs() });
       for (const { id, projectId } of destroyed) log.info({ key: id, project: projectId }, "key destroyed");
       return { destroyed: destroyed.length, left };
     },

@@ -1,7 +1,10 @@
 import type { Command } from "commander";
 import type { KeyView } from "@claviger/sdk";
+import { ClavigerError } from "@claviger/sdk";
 import type { PageOptions } from "../command.ts";
 import { inSession, moreBehind, noun, pageOrAll, verb, wholeNumber, withPages } from "../command.ts";
+import { readMaterial } from "../payload-files.ts";
+import type { Session } from "../session.ts";
 import { fields, table } from "../terminal.ts";
 
 interface InProject {
@@ -75,6 +78,34 @@ export function keyCommands(program: Command): void {
     }),
   );
 
+  inProject(
+    verb(
+      key,
+      "import",
+      "Import 32 bytes of your own as the material of a key. A key of that name is created, or gets its next version if its material was imported before. The bytes are wrapped here, for a public key whose private half stays in the crypto units.",
+      "head -c 32 /dev/urandom > own.key && claviger key import main --project billing --material-file own.key",
+    ),
+  )
+    .argument("<key>", "1 to 64 of a-z 0-9 . - _")
+    .requiredOption("--material-file <file>", "32 raw bytes; - reads them from stdin")
+    .action(
+      inSession(
+        async (session, name: string, { project, materialFile }: InProject & { materialFile: string }) => {
+          const material = await readMaterial(materialFile);
+          try {
+            await createUnlessThere(session, project, name);
+            const imported = await session.client.keys.importMaterial({ project, key: name, material });
+            session.show(
+              imported,
+              ({ id, currentVersion }) => `Imported version ${currentVersion} of key ${name} (${id}).`,
+            );
+          } finally {
+            material.fill(0);
+          }
+        },
+      ),
+    );
+
   oneKey(key, "enable", "Enable a key again.").action(
     inSession(async (session, name: string, { project }: InProject) => {
       session.show(await session.client.keys.enable({ project, key: name }), () => `Key ${name} is enabled.`);
@@ -121,6 +152,15 @@ export function keyCommands(program: Command): void {
   );
 }
 
+/** A key that is there already may be what an import that was interrupted has left, or wait for its next version. */
+async function createUnlessThere({ client }: Session, project: string, name: string): Promise<void> {
+  try {
+    await client.keys.create({ project, name, origin: "imported" });
+  } catch (error) {
+    if (!(error instanceof ClavigerError && error.code === "key-exists")) throw error;
+  }
+}
+
 function inProject(command: Command): Command {
   return command.requiredOption("--project <name>", "name or id of the project");
 }
@@ -139,6 +179,7 @@ function keyText(key: KeyView): string {
     ["project", key.projectId],
     ["spec", key.spec],
     ["usage", key.usage],
+    ["origin", key.origin],
     ["state", key.state],
     ["version", String(key.currentVersion)],
     ["created", key.createdAt],

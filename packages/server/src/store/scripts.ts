@@ -10,6 +10,12 @@ import {
 import { census, countProgress, listFailedRows, sampleRows } from "./queries/census.ts";
 import { createFence, listFences, readFence } from "./queries/fences.ts";
 import { destroyKey, listKeysDue } from "./queries/key-destruction.ts";
+import {
+  dropExpiredImportTokens,
+  findImportToken,
+  importKeyVersion,
+  putImportToken,
+} from "./queries/key-imports.ts";
 import { createKey, findKey, listKeys, listKeyVersions, readKeyVersion, updateKey } from "./queries/keys.ts";
 import { listPatterns } from "./queries/patterns.ts";
 import { createPrincipal, findPrincipalByTokenHash, listPrincipals } from "./queries/principals.ts";
@@ -54,6 +60,11 @@ export const SCRIPTS = {
   updateKey: write(updateKey),
   listKeysDue: read(listKeysDue),
   destroyKey: write(destroyKey),
+
+  putImportToken: write(putImportToken),
+  findImportToken: read(findImportToken),
+  importKeyVersion: write(importKeyVersion),
+  dropExpiredImportTokens: write(dropExpiredImportTokens),
 
   createPrincipal: write(createPrincipal),
   findPrincipalByTokenHash: read(findPrincipalByTokenHash),

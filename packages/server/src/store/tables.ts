@@ -1,6 +1,7 @@
 import type { Generated } from "kysely";
 import type { ChangeState } from "../core/master-key-change/change.ts";
 import type { KeyState } from "../core/hierarchy/key-states.ts";
+import type { KeyOrigin } from "../core/hierarchy/records.ts";
 import type { MasterKeyType } from "../core/ids.ts";
 import type { UnitState } from "../core/ports/store.ts";
 
@@ -22,6 +23,16 @@ export interface Tables {
     kek_id: string;
     wrapped: Uint8Array;
     created_at_ms: number;
+    mac: Uint8Array;
+  };
+  import_tokens: {
+    key_id: string;
+    id: string;
+    project_id: string;
+    kek_id: string;
+    public_key: Uint8Array;
+    wrapped: Uint8Array;
+    expires_at_ms: number;
     mac: Uint8Array;
   };
   principals: {
@@ -101,6 +112,7 @@ interface KeyTable {
   name: string;
   spec: "AES_256";
   usage: "ENCRYPT_DECRYPT";
+  origin: KeyOrigin;
   state: KeyState;
   current_version: number;
   created_at_ms: number;

@@ -81,6 +81,7 @@ test("what release 0.1.0 did not know it did not vouch for", async () => {
   for (const over of [
     { state: "pending-deletion", deletionDueMs: 1 },
     { state: "enabled", deletionDueMs: 1 },
+    { state: "enabled", origin: "imported" },
     { state: "enabled", destroyedAtMs: 1 },
     { state: "destroyed" },
   ] as const) {

@@ -2,7 +2,7 @@ import { timingSafeEqual } from "../crypto/timing-safe-equal.ts";
 import { Failure } from "../errors.ts";
 import type { ChangeId } from "../ids.ts";
 import type { Approval } from "../master-key-change/change.ts";
-import type { KeyRecord, KeyVersionRecord } from "../hierarchy/records.ts";
+import type { ImportTokenRecord, KeyRecord, KeyVersionRecord } from "../hierarchy/records.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { PrincipalRecord } from "../ports/store.ts";
@@ -33,6 +33,10 @@ export class VouchedRows {
     return { ...row, mac: await this.#mac(versionMembers(row)) };
   }
 
+  async vouchForImportToken(row: Unvouched<ImportTokenRecord>): Promise<ImportTokenRecord> {
+    return { ...row, mac: await this.#mac(importTokenMembers(row)) };
+  }
+
   async vouchForPrincipal(row: Unvouched<PrincipalRecord>): Promise<PrincipalRecord> {
     return { ...row, mac: await this.#mac(principalMembers(row)) };
   }
@@ -49,6 +53,10 @@ export class VouchedRows {
 
   checkVersion(row: KeyVersionRecord): Promise<KeyVersionRecord> {
     return this.#check(row, versionMembers(row), `key ${row.keyId}, version ${row.version}`);
+  }
+
+  checkImportToken(row: ImportTokenRecord): Promise<ImportTokenRecord> {
+    return this.#check(row, importTokenMembers(row), `import token of key ${row.keyId}`);
   }
 
   checkPrincipal(row: PrincipalRecord): Promise<PrincipalRecord> {
@@ -84,7 +92,7 @@ type Members = readonly (string | number | Uint8Array)[];
 
 function keyMembers(row: Unvouched<KeyRecord>): Members {
   const { id, projectId, name, spec, usage, state, currentVersion, createdAtMs, revision } = row;
-  const { deletionDueMs, destroyedAtMs } = row;
+  const { origin, deletionDueMs, destroyedAtMs } = row;
   return [
     "claviger row key 2",
     id,
@@ -92,6 +100,7 @@ function keyMembers(row: Unvouched<KeyRecord>): Members {
     name,
     spec,
     usage,
+    origin,
     state,
     currentVersion,
     createdAtMs,
@@ -107,7 +116,7 @@ function keyMembers(row: Unvouched<KeyRecord>): Members {
  */
 function formerKeyMembers(row: Unvouched<KeyRecord>): Members | undefined {
   const { id, projectId, name, spec, usage, state, currentVersion, createdAtMs, revision } = row;
-  if (state !== "enabled" && state !== "disabled") return undefined;
+  if ((state !== "enabled" && state !== "disabled") || row.origin !== "generated") return undefined;
   if (row.deletionDueMs !== undefined || row.destroyedAtMs !== undefined) return undefined;
   const rest = [spec, usage, state, currentVersion, createdAtMs, revision];
   return ["claviger row key 1", id, projectId, name, ...rest];
@@ -116,6 +125,11 @@ function formerKeyMembers(row: Unvouched<KeyRecord>): Members | undefined {
 function versionMembers(row: Unvouched<KeyVersionRecord>): Members {
   const { keyId, projectId, version, kekId, wrapped, createdAtMs } = row;
   return ["claviger row key-version 1", keyId, projectId, version, kekId, wrapped, createdAtMs];
+}
+
+function importTokenMembers(row: Unvouched<ImportTokenRecord>): Members {
+  const { id, keyId, projectId, kekId, publicKey, wrapped, expiresAtMs } = row;
+  return ["claviger row import-token 1", id, keyId, projectId, kekId, publicKey, wrapped, expiresAtMs];
 }
 
 function principalMembers(row: Unvouched<PrincipalRecord>): Members {

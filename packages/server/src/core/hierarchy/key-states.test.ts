@@ -28,9 +28,10 @@ describe("states of a key", () => {
 
   test("only an enabled key is used, and each other state says why it is not", () => {
     const refusals = { disabled: "key-disabled", "pending-deletion": "key-pending-deletion" };
+    const others = { "pending-import": "key-pending-import", destroyed: "key-destroyed" };
     for (const use of USES) {
       expect(verdictOf("enabled", use)).toBe("allowed");
-      for (const [state, code] of Object.entries({ ...refusals, destroyed: "key-destroyed" }))
+      for (const [state, code] of Object.entries({ ...refusals, ...others }))
         expect(verdictOf(state as KeyState, use), `${state} × ${use}`).toBe(code);
     }
   });

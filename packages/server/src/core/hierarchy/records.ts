@@ -1,4 +1,4 @@
-import type { GroupName, KekId, KeyId, MasterKeyType, ProjectId } from "../ids.ts";
+import type { GroupName, ImportTokenId, KekId, KeyId, MasterKeyType, ProjectId } from "../ids.ts";
 import type { WrappedKek } from "../unit/crypto-unit.ts";
 import type { KeyState } from "./key-states.ts";
 
@@ -33,6 +33,8 @@ export interface KekRecord {
   readonly wrappedOld: WrappedKek | undefined;
 }
 
+export type KeyOrigin = "generated" | "imported";
+
 /** A key as an application names it. `mac` vouches for every other member. */
 export interface KeyRecord {
   readonly id: KeyId;
@@ -40,7 +42,10 @@ export interface KeyRecord {
   readonly name: string;
   readonly spec: "AES_256";
   readonly usage: "ENCRYPT_DECRYPT";
+  /** Where the material of every version comes from: a unit, or whoever imports it. Never changes. */
+  readonly origin: KeyOrigin;
   readonly state: KeyState;
+  /** 0 while there is none. */
   readonly currentVersion: number;
   readonly createdAtMs: number;
   /** When it is due to be destroyed, while its deletion is pending; stays when it was. */
@@ -62,5 +67,21 @@ export interface KeyVersionRecord {
   readonly kekId: KekId;
   readonly wrapped: Uint8Array;
   readonly createdAtMs: number;
+  readonly mac: Uint8Array;
+}
+
+/**
+ * What one import of material into one key goes by: a public key, and its private half wrapped by the KEK of the project.
+ * A key has one at most. `mac` vouches for every other member.
+ */
+export interface ImportTokenRecord {
+  readonly id: ImportTokenId;
+  readonly keyId: KeyId;
+  readonly projectId: ProjectId;
+  readonly kekId: KekId;
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  readonly wrapped: Uint8Array;
+  readonly expiresAtMs: number;
   readonly mac: Uint8Array;
 }

@@ -5,13 +5,15 @@ import type { KeyRecord } from "../hierarchy/records.ts";
 
 /**
  * Takes a scheduled destruction back, up to the moment at which it happens. The key is disabled then, as in AWS KMS:
- * whoever wants it back in use enables it.
+ * whoever wants it back in use enables it. One that never had material waits for that again.
  * @throws Failure `key-not-pending-deletion`, `key-destroyed`, `key-changed`.
  */
 export async function cancelKeyDeletion(
   ports: ChangeKeyPorts,
   input: { readonly key: KeyRecord },
 ): Promise<KeyRecord> {
-  requireKeyState(input.key, "cancel-deletion");
-  return await changeKey(ports, input.key, { state: "disabled", deletionDueMs: undefined });
+  const { key } = input;
+  requireKeyState(key, "cancel-deletion");
+  const state = key.currentVersion === 0 ? "pending-import" : "disabled";
+  return await changeKey(ports, key, { state, deletionDueMs: undefined });
 }

@@ -104,6 +104,7 @@ export async function initialiseReservedProject(ports: RowMacPorts): Promise<voi
     name: ROW_MAC_KEY_NAME,
     spec: "AES_256",
     usage: "ENCRYPT_DECRYPT",
+    origin: "generated",
     state: "enabled",
     currentVersion: 1,
     createdAtMs,

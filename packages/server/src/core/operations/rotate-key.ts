@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { Failure } from "../errors.ts";
 import type { ChangeKeyPorts } from "../hierarchy/change-key.ts";
 import { changeKey } from "../hierarchy/change-key.ts";
 import { requireKeyState } from "../hierarchy/key-states.ts";
@@ -7,7 +8,8 @@ import type { KeyRecord, ProjectRecord } from "../hierarchy/records.ts";
 
 /**
  * Adds a version, with which the key encrypts from now on; ciphertexts of older versions still decrypt.
- * @throws Failure of a key that is not enabled (key-states.ts), `key-changed`, `mutations-frozen`.
+ * @throws Failure of a key that is not enabled (key-states.ts), `key-origin-differs` for a key whose material is imported,
+ * `key-changed`, `mutations-frozen`.
  */
 export async function rotateKey(
   ports: ChangeKeyPorts & { readonly materials: OpenedMaterials; readonly clock: Clock },
@@ -15,6 +17,7 @@ export async function rotateKey(
 ): Promise<KeyRecord> {
   const { project, key } = input;
   requireKeyState(key, "rotate");
+  if (key.origin !== "generated") throw new Failure("key-origin-differs", "the key's material is imported");
   const wrapped = await ports.materials.withKek(
     { kekId: project.kekId, projectId: project.id },
     ({ unit, handle }) => unit.materials.generate(handle),

@@ -1,6 +1,17 @@
 import type { Principal } from "../access/principal.ts";
-import type { ChangeId, GroupName, KekId, KeyId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
 import type {
+  ChangeId,
+  GroupName,
+  ImportTokenId,
+  KekId,
+  KeyId,
+  MasterKeyType,
+  ProjectId,
+  UnitAddress,
+  Vp,
+} from "../ids.ts";
+import type {
+  ImportTokenRecord,
   KekRecord,
   KeyRecord,
   KeyVersionRecord,
@@ -22,6 +33,7 @@ export interface Store
   extends
     ProjectStore,
     KeyStore,
+    KeyImportStore,
     PrincipalStore,
     UnitStore,
     ChangeStore,
@@ -55,10 +67,10 @@ export interface ProjectStore {
 }
 
 export interface KeyStore {
-  /** `frozen`: a change with freeze=mutations re-enciphers the KEK's master key now. */
+  /** Without a version, for a key that waits for its material. `frozen`: a change with freeze=mutations re-enciphers the KEK's master key now. */
   createKey(input: {
     key: KeyRecord;
-    version: KeyVersionRecord;
+    version: KeyVersionRecord | undefined;
   }): Promise<"created" | "name-taken" | "frozen">;
   /** By id, or by name among those that are not destroyed, within the project. */
   findKey(input: { projectId: ProjectId; ref: string }): Promise<KeyRecord | undefined>;
@@ -76,12 +88,26 @@ export interface KeyStore {
   listKeysDue(input: { nowMs: number; limit: number }): Promise<readonly KeyRecord[]>;
   /**
    * Replaces the row if its revision still is one less than that of `key`, and with it overwrites the material of every
-   * version of the key with nothing; `versions` have the MACs that vouch for that.
+   * version of the key with nothing; `versions` have the MACs that vouch for that. Its import token goes too.
    */
   destroyKey(input: {
     key: KeyRecord;
     versions: readonly KeyVersionRecord[];
   }): Promise<"destroyed" | "changed-meanwhile">;
+}
+
+export interface KeyImportStore {
+  /** Takes the place of an earlier token of the same key. */
+  putImportToken(input: { token: ImportTokenRecord }): Promise<void>;
+  findImportToken(input: { keyId: KeyId }): Promise<ImportTokenRecord | undefined>;
+  /** As `updateKey` with a version; if the token still is the one of the key, which it uses up. */
+  importKeyVersion(input: {
+    key: KeyRecord;
+    version: KeyVersionRecord;
+    tokenId: ImportTokenId;
+  }): Promise<"updated" | "changed-meanwhile" | "frozen" | "token-gone">;
+  /** Returns how many there were. */
+  dropExpiredImportTokens(input: { nowMs: number }): Promise<number>;
 }
 
 /** A principal with the hash of its token. `mac` vouches for every other member. */

@@ -8,6 +8,7 @@ import { cancelChange } from "../../core/operations/cancel-change.ts";
 import { cancelKeyDeletion } from "../../core/operations/cancel-key-deletion.ts";
 import type { ChangeInput, ChangePorts } from "../../core/operations/change-ports.ts";
 import { createChange } from "../../core/operations/create-change.ts";
+import { createImportToken } from "../../core/operations/create-import-token.ts";
 import { createKey } from "../../core/operations/create-key.ts";
 import { createPrincipal } from "../../core/operations/create-principal.ts";
 import { createProject } from "../../core/operations/create-project.ts";
@@ -15,6 +16,7 @@ import { decrypt } from "../../core/operations/decrypt.ts";
 import { encrypt } from "../../core/operations/encrypt.ts";
 import { finalizeChange } from "../../core/operations/finalize-change.ts";
 import { generateDataKey } from "../../core/operations/generate-data-key.ts";
+import { importKeyMaterial } from "../../core/operations/import-key-material.ts";
 import {
   clearNewMasterKey,
   commitMasterKey,
@@ -39,6 +41,7 @@ import { setKeyState } from "../../core/operations/set-key-state.ts";
 import type { NativeHandlers } from "./routes.ts";
 import {
   changeView,
+  importTokenView,
   keyView,
   planView,
   principalView,
@@ -91,7 +94,7 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     listProjects: async ({ query }) => pageView(await listProjects(ports, pageInput(query)), projectView),
     createKey: async ({ params, body }) => {
       const project = await keys.project(params.project);
-      return keyView(await createKey(ports, { project, name: body.name }));
+      return keyView(await createKey(ports, { project, ...body }));
     },
     listKeys: async ({ params, query }) => {
       const project = await keys.project(params.project);
@@ -108,6 +111,15 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     scheduleKeyDeletion: async ({ params, body }) =>
       keyView(await scheduleKeyDeletion(ports, { key: (await keyNamed(params)).key, days: body.days })),
     cancelKeyDeletion: async ({ params }) => keyView(await cancelKeyDeletion(ports, await keyNamed(params))),
+
+    createImportToken: async ({ params }) =>
+      importTokenView(await createImportToken(ports, await keyNamed(params))),
+    importKey: async ({ params, body }) => {
+      const { key } = await keyNamed(params);
+      const { token: tokenId, algorithm } = body;
+      const wrapped = Buffer.from(body.wrapped, "base64");
+      return keyView(await importKeyMaterial(ports, { key, tokenId, algorithm, wrapped }));
+    },
 
     encrypt: async ({ params, body }) => {
       const { key } = await keyNamed(params);

@@ -27,6 +27,8 @@ export const ROUTE_ROLES = {
   rotateKey: ["administrator", "key-admin"],
   enableKey: ["administrator", "key-admin"],
   disableKey: ["administrator", "key-admin"],
+  createImportToken: ["administrator", "key-admin"],
+  importKey: ["administrator", "key-admin"],
   scheduleKeyDeletion: ["administrator", "key-admin"],
   cancelKeyDeletion: ["administrator", "key-admin"],
 

@@ -1,5 +1,6 @@
 import type {
   ChangeView,
+  ImportTokenView,
   KeyView,
   ObstacleView,
   PlanView,
@@ -8,7 +9,7 @@ import type {
   RegistersView,
   UnitView,
 } from "@claviger/api";
-import type { KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
+import type { ImportTokenRecord, KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
 import type { ChangeReport } from "../../core/operations/report-change.ts";
 import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
@@ -24,18 +25,27 @@ export function projectView(project: ProjectRecord): ProjectView {
 }
 
 export function keyView(key: KeyRecord): KeyView {
-  const { id, projectId, name, spec, usage, state, currentVersion } = key;
+  const { id, projectId, name, spec, usage, origin, state, currentVersion } = key;
   return {
     id,
     projectId,
     name,
     spec,
     usage,
+    origin,
     state,
     currentVersion,
     createdAt: at(key.createdAtMs),
     deletionAt: atOrNull(key.deletionDueMs),
     destroyedAt: atOrNull(key.destroyedAtMs),
+  };
+}
+
+export function importTokenView(token: ImportTokenRecord): ImportTokenView {
+  return {
+    token: token.id,
+    publicKey: Buffer.from(token.publicKey).toString("base64"),
+    expiresAt: at(token.expiresAtMs),
   };
 }
 

@@ -47,6 +47,7 @@ describe("a database of release 0.1.0", () => {
         name: "orders",
         spec: "AES_256",
         usage: "ENCRYPT_DECRYPT",
+        origin: "generated",
         state: "enabled",
         currentVersion: 1,
         createdAtMs: 5,

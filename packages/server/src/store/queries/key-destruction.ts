@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { KeyRecord, KeyVersionRecord } from "../../core/hierarchy/records.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, run } from "../script.ts";
+import { dropImportToken } from "./key-imports.ts";
 import { keyOf, replaceKey } from "./keys.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -30,5 +31,6 @@ export function* destroyKey(
       db.updateTable("key_versions").set({ mac }).where("key_id", "=", key.id).where("version", "=", version),
     );
   }
+  yield* dropImportToken(db, key.id);
   return "destroyed" as const;
 }

@@ -9,16 +9,20 @@ import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
 import { pageOf, pageStart } from "./pages.ts";
 
-export function* createKey(db: QueryBuilder, input: { key: KeyRecord; version: KeyVersionRecord }) {
-  if (yield* frozen(db, input.version.kekId)) return "frozen" as const;
+export function* createKey(
+  db: QueryBuilder,
+  input: { key: KeyRecord; version: KeyVersionRecord | undefined },
+) {
+  const { key, version } = input;
+  if (version && (yield* frozen(db, version.kekId))) return "frozen" as const;
   const inserted = yield* run(
     db
       .insertInto("keys")
-      .values(rowOf(input.key))
+      .values(rowOf(key))
       .onConflict((conflict) => conflict.doNothing()),
   );
   if (inserted === 0) return "name-taken" as const;
-  yield* run(db.insertInto("key_versions").values(versionRowOf(input.version)));
+  if (version) yield* run(db.insertInto("key_versions").values(versionRowOf(version)));
   return "created" as const;
 }
 
@@ -27,9 +31,14 @@ export function* updateKey(
   input: { key: KeyRecord; version: KeyVersionRecord | undefined },
 ) {
   const { key, version } = input;
-  if (version && (yield* frozen(db, version.kekId))) return "frozen" as const;
+  if (version) return yield* addVersion(db, key, version);
+  return (yield* replaceKey(db, key)) ? ("updated" as const) : ("changed-meanwhile" as const);
+}
+
+export function* addVersion(db: QueryBuilder, key: KeyRecord, version: KeyVersionRecord) {
+  if (yield* frozen(db, version.kekId)) return "frozen" as const;
   if (!(yield* replaceKey(db, key))) return "changed-meanwhile" as const;
-  if (version) yield* run(db.insertInto("key_versions").values(versionRowOf(version)));
+  yield* run(db.insertInto("key_versions").values(versionRowOf(version)));
   return "updated" as const;
 }
 
@@ -136,6 +145,7 @@ export function keyOf(row: Selectable<Tables["keys"]>): KeyRecord {
     name: row.name,
     spec: row.spec,
     usage: row.usage,
+    origin: row.origin,
     state: row.state,
     currentVersion: row.current_version,
     createdAtMs: row.created_at_ms,
@@ -153,6 +163,7 @@ function rowOf(key: KeyRecord): Insertable<Tables["keys"]> {
     name: key.name,
     spec: key.spec,
     usage: key.usage,
+    origin: key.origin,
     state: key.state,
     current_version: key.currentVersion,
     created_at_ms: key.createdAtMs,
