@@ -48,7 +48,14 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
     kek.wrapped.length === 1 ? "one form" : "two forms",
   ),
   createKey: ONE,
-  updateKey: kinds({ rotate: true, state: true }, ({ version }) => (version ? "rotate" : "state")),
+  updateKey: kinds({ rotate: true, "schedule-deletion": true, state: true }, ({ key, version }) => {
+    if (version) return "rotate";
+    return key.state === "pending-deletion" ? "schedule-deletion" : "state";
+  }),
+  destroyKey: ONE,
+  putImportToken: ONE,
+  importKeyVersion: ONE,
+  dropExpiredImportTokens: ONE,
   createPrincipal: ONE,
   updatePrincipal: kinds({ enabled: true, disabled: true }, ({ principal }) => principal.state),
   adoptFormerPrincipal: ONE,
@@ -131,6 +138,8 @@ const UNIT_KINDS: {
   },
   materials: {
     generate: ONE,
+    createImportKey: ONE,
+    importMaterial: ONE,
     open: "no point",
     encrypt: "no point",
     decrypt: "no point",

@@ -2,6 +2,7 @@ import { composeDaemon } from "../../packages/server/src/compose.ts";
 import { createLog } from "../../packages/server/src/ops/log.ts";
 import { CHEAP_KDF } from "../contracts/software-units.ts";
 import { interpose } from "./calls.ts";
+import { clockOf } from "./clock-ahead.ts";
 
 /*
  * The daemon, which kills itself: `crash-daemon.ts <data folder> <call> <before|after> <n>`. It is the composed daemon of
@@ -33,7 +34,7 @@ const daemon = await composeDaemon(
     expectedVps: {},
   },
   createLog("silent"),
-  { store, unit, kdf: CHEAP_KDF },
+  { store, unit, kdf: CHEAP_KDF, clock: clockOf(dataFolder) },
 );
 if (call === "") await daemon.stop();
 else process.stdout.write(`${daemon.url}\n`);

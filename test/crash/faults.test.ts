@@ -59,21 +59,60 @@ function rowsOf(folder: string): string {
   );
 }
 
-type Request = (operator: Operator, n: number) => Promise<unknown>;
+interface Request {
+  readonly act: (operator: Operator, n: number) => Promise<unknown>;
+  /** The state of the key from which it is done (default: as it is), and the one it leads to (default: enabled). */
+  readonly from?: keyof typeof LEADS_TO;
+  readonly to?: keyof typeof LEADS_TO;
+}
 
 const key = { project: "shop-1", key: "k" };
+/** How an operator brings the key into a state, from whichever it is in; and what its uses are refused with there. */
+const LEADS_TO = {
+  enabled: {
+    lead: async ({ client }: Operator) => {
+      if ((await client.keys.get(key)).state === "pending-deletion") await client.keys.cancelDeletion(key);
+      await client.keys.enable(key);
+    },
+    refusal: undefined,
+  },
+  disabled: {
+    lead: async ({ client }: Operator) => {
+      if ((await client.keys.get(key)).state === "pending-deletion") await client.keys.cancelDeletion(key);
+      else await client.keys.disable(key);
+    },
+    refusal: "key-disabled",
+  },
+  "pending-deletion": {
+    lead: async ({ client }: Operator) => {
+      if ((await client.keys.get(key)).state !== "pending-deletion") await client.keys.scheduleDeletion(key);
+    },
+    refusal: "key-pending-deletion",
+  },
+} as const;
 const REQUESTS: Readonly<Record<string, Request>> = {
-  "project create": ({ client }, n) => client.projects.create({ name: `fault-${n}` }),
-  "key create": ({ client }, n) => client.keys.create({ project: "shop-1", name: `fault-${n}` }),
-  "key rotate": ({ client }) => client.keys.rotate(key),
-  "key disable": ({ client }) => client.keys.disable(key),
-  "key enable": ({ client }) => client.keys.enable(key),
-  "principal create": ({ client }, n) =>
-    client.principals.create({ name: `fault-${n}`, grants: [{ role: "auditor" }] }),
-  "principal disable": ({ client }) => client.principals.disable(SPARE_PRINCIPAL),
-  "principal enable": ({ client }) => client.principals.enable(SPARE_PRINCIPAL),
-  "role grant": ({ client }) => client.principals.grant(SPARE_PRINCIPAL, { role: "operator" }),
-  "token create": ({ client }) => client.principals.createToken(SPARE_PRINCIPAL),
+  "project create": { act: ({ client }, n) => client.projects.create({ name: `fault-${n}` }) },
+  "key create": { act: ({ client }, n) => client.keys.create({ project: "shop-1", name: `fault-${n}` }) },
+  "key rotate": { act: ({ client }) => client.keys.rotate(key), from: "enabled" },
+  "key disable": { act: ({ client }) => client.keys.disable(key), from: "enabled", to: "disabled" },
+  "key schedule-deletion": {
+    act: ({ client }) => client.keys.scheduleDeletion(key),
+    from: "enabled",
+    to: "pending-deletion",
+  },
+  "key cancel-deletion": {
+    act: ({ client }) => client.keys.cancelDeletion(key),
+    from: "pending-deletion",
+    to: "disabled",
+  },
+  "key enable": { act: ({ client }) => client.keys.enable(key), from: "disabled" },
+  "principal create": {
+    act: ({ client }, n) => client.principals.create({ name: `fault-${n}`, grants: [{ role: "auditor" }] }),
+  },
+  "principal disable": { act: ({ client }) => client.principals.disable(SPARE_PRINCIPAL) },
+  "principal enable": { act: ({ client }) => client.principals.enable(SPARE_PRINCIPAL) },
+  "role grant": { act: ({ client }) => client.principals.grant(SPARE_PRINCIPAL, { role: "operator" }) },
+  "token create": { act: ({ client }) => client.principals.createToken(SPARE_PRINCIPAL) },
 };
 
 interface Cycle {
@@ -115,12 +154,10 @@ describe.for(MOMENTS)("when the n-th call fails %s its effect", (moment) => {
     const fault = new OneFault();
     await using service = await startService(run.folder, fault.between);
     using operator = new Operator(service, { ...run, retries: 0 });
-    for (const [name, act] of Object.entries(REQUESTS)) {
+    for (const [name, { act, from, to = "enabled" }] of Object.entries(REQUESTS)) {
       let clean = false;
       for (let n = 1; !clean; n += 1) {
-        // A key is rotated and disabled when it is enabled, and enabled when it is disabled.
-        if (name === "key disable" || name === "key rotate") await operator.client.keys.enable(key);
-        if (name === "key enable") await operator.client.keys.disable(key);
+        if (from) await LEADS_TO[from].lead(operator);
         const before = rowsOf(run.folder);
         fault.arm(moment, n);
         const refused = await refusalOf(() => act(operator, n));
@@ -137,10 +174,10 @@ describe.for(MOMENTS)("when the n-th call fails %s its effect", (moment) => {
         }
         expect(rowsOf(run.folder), where).not.toBe(before);
         const { state } = await operator.client.keys.get(key);
-        expect(state, where).toBe(name === "key disable" ? "disabled" : "enabled");
+        expect(state, where).toBe(to);
         // What was disabled is refused, whatever the reply said: and what is enabled serves.
         const use = await refusalOf(() => encrypt(operator.client, run.ledger, "shop-1"));
-        expect(use?.code, where).toBe(name === "key disable" ? "key-disabled" : undefined);
+        expect(use?.code, where).toBe(LEADS_TO[to].refusal);
       }
     }
     await operator.client.keys.enable(key);

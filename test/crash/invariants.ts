@@ -38,13 +38,18 @@ export interface Found {
   readonly counts: Readonly<Record<keyof typeof COUNTS, number>>;
 }
 
-/** Of these a first start makes one, however often it was interrupted. */
+/** What scenarios count. Of the first four a first start makes one, however often it was interrupted. */
 const COUNTS = {
   fences: "SELECT count(*) AS n FROM fences",
   units: "SELECT count(*) AS n FROM units",
   rowMacKeys: "SELECT count(*) AS n FROM keys WHERE name = '(row-mac)'",
   administrators: "SELECT count(*) AS n FROM principals WHERE name = 'administrator'",
   formerPrincipals: "SELECT count(*) AS n FROM former_principals",
+  spareKeys: "SELECT count(*) AS n FROM keys WHERE name = 'spare' AND state <> 'destroyed'",
+  importTokens: "SELECT count(*) AS n FROM import_tokens",
+  destroyedKeys: "SELECT count(*) AS n FROM keys WHERE state = 'destroyed'",
+  materialOfDestroyed:
+    "SELECT count(*) AS n FROM key_versions JOIN keys ON id = key_id WHERE state = 'destroyed' AND length(wrapped) > 0",
 } as const;
 
 interface Held extends Readonly<Record<RegisterName, Vp | undefined>> {
@@ -211,6 +216,10 @@ function readDatabase(
     fences: count(COUNTS.fences),
     units: count(COUNTS.units),
     rowMacKeys: count(COUNTS.rowMacKeys),
+    spareKeys: count(COUNTS.spareKeys),
+    importTokens: count(COUNTS.importTokens),
+    destroyedKeys: count(COUNTS.destroyedKeys),
+    materialOfDestroyed: count(COUNTS.materialOfDestroyed),
     administrators: count(COUNTS.administrators),
     formerPrincipals: count(COUNTS.formerPrincipals),
   };

@@ -46,6 +46,13 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   ],
   "store.updateKey(rotate)": [["keys", 1]],
   "store.updateKey(state)": [["keys", 1]],
+  "store.updateKey(schedule-deletion)": [["a key's end", 1]],
+  "store.destroyKey": [["a key's end", 1]],
+  "unit.createImportKey": [["import of a key", 1]],
+  "store.putImportToken": [["import of a key", 1]],
+  "unit.importMaterial": [["import of a key", 1]],
+  "store.importKeyVersion": [["import of a key", 1]],
+  "store.dropExpiredImportTokens": [["import of a key", 1]],
   "unit.verify(plan)": [["keys", 1]],
 
   "store.addUnit(joining)": [["unit add", 1]],

@@ -57,6 +57,24 @@ export const SCENARIOS = {
     end: (found) => serve(found, 2),
   },
   "release 0.1.0 taken over": { from: "release 0.1.0", steps: [S.createPrincipal], end: isTakenOver },
+  "a key's end": {
+    from: "base",
+    steps: [
+      S.spareKey,
+      S.scheduleDeletion,
+      S.cancelDeletion,
+      S.scheduleDeletion,
+      S.monthPasses,
+      S.spareKey,
+      S.work,
+    ],
+    end: (found) => serve(found, 2) ?? spareKeyIsNew(found),
+  },
+  "import of a key": {
+    from: "base",
+    steps: [S.importedKey, S.importMaterial, S.useImported, S.work],
+    end: (found) => serve(found, 2) ?? importTokensAreUsed(found),
+  },
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },
 
   "whole change": {
@@ -142,6 +160,17 @@ function firstStartIsWhole(found: Found): string | undefined {
   if (found.counts.rowMacKeys !== 1) return `there are ${found.counts.rowMacKeys} row-mac keys`;
   if (found.counts.administrators !== 1) return `there are ${found.counts.administrators} administrators`;
   return serve(found, 1);
+}
+
+/** One of that name was destroyed, with its material, and another one has the name. */
+function spareKeyIsNew({ counts }: Found): string | undefined {
+  if (counts.spareKeys !== 1) return `there are ${counts.spareKeys} keys of the name`;
+  if (counts.destroyedKeys !== 1) return `${counts.destroyedKeys} keys were destroyed`;
+  return counts.materialOfDestroyed === 0 ? undefined : "material of a destroyed key is left";
+}
+
+function importTokensAreUsed({ counts }: Found): string | undefined {
+  return counts.importTokens === 0 ? undefined : `${counts.importTokens} import tokens are left`;
 }
 
 function isDone(found: Found): string | undefined {

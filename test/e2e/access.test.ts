@@ -17,6 +17,8 @@ class Barrier {
     close: () => unit.close(),
     materials: {
       generate: (kek) => unit.materials.generate(kek),
+      createImportKey: (...input) => unit.materials.createImportKey(...input),
+      importMaterial: (...input) => unit.materials.importMaterial(...input),
       open: (kek, wrapped) => unit.materials.open(kek, wrapped),
       mac: (material, data) => unit.materials.mac(material, data),
       random: (length) => unit.materials.random(length),

@@ -3,6 +3,8 @@ import {
   Address,
   Ciphertext,
   Context,
+  IMPORT_ALGORITHMS,
+  KEY_ORIGINS,
   MasterKeyTypeName,
   Name,
   NameOrId,
@@ -13,11 +15,13 @@ import {
   TOKEN_SECONDS_LIMIT,
   TypedPattern,
   Uuid,
+  WrappedMaterial,
   oneOf,
 } from "./words.ts";
 import {
   CensusView,
   ChangeView,
+  ImportTokenView,
   KeyView,
   PlanView,
   PrincipalView,
@@ -64,13 +68,11 @@ const ExpiresInSeconds = Type.Integer({
   description: "default: it does not expire",
 });
 const GroupQuery = Type.Object(inGroup, closed);
-const Page = Type.Object(
-  {
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: "default 100" })),
-    after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
-  },
-  closed,
-);
+const page = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: "default 100" })),
+  after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
+};
+const Page = Type.Object(page, closed);
 const pageOf = <S extends TSchema>(items: S) =>
   Type.Object({ items: Type.Array(items), next: Nullable(Type.String()) });
 
@@ -112,9 +114,15 @@ export const ROUTES = {
   createKey: {
     method: "POST",
     path: "/v1/projects/:project/keys",
-    summary: "Create a key with its first version",
+    summary: "Create a key with its first version, or without one for material that is to be imported",
     params: ProjectPath,
-    body: Type.Object({ name: Name }, closed),
+    body: Type.Object(
+      {
+        name: Name,
+        origin: Type.Optional(oneOf(KEY_ORIGINS, { description: "default: generated" })),
+      },
+      closed,
+    ),
     reply: KeyView,
   },
   listKeys: {
@@ -122,7 +130,13 @@ export const ROUTES = {
     path: "/v1/projects/:project/keys",
     summary: "List the keys of a project",
     params: ProjectPath,
-    query: Page,
+    query: Type.Object(
+      {
+        ...page,
+        include: Type.Optional(oneOf(["destroyed"], { description: "default: keys that are there" })),
+      },
+      closed,
+    ),
     reply: pageOf(KeyView),
   },
   getKey: {
@@ -150,6 +164,40 @@ export const ROUTES = {
     method: "POST",
     path: "/v1/projects/:project/keys/:key/disable",
     summary: "Disable a key: every use of it is refused until it is enabled again",
+    params: KeyPath,
+    reply: KeyView,
+  },
+  createImportToken: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/import-token",
+    summary:
+      "Ask for a public key to wrap material for: for this key, one day, one import; replaces an earlier one",
+    params: KeyPath,
+    reply: ImportTokenView,
+  },
+  importKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/import",
+    summary: "Add a key version with 32 bytes of material, wrapped for an import token",
+    params: KeyPath,
+    body: Type.Object({ token: Uuid, algorithm: oneOf(IMPORT_ALGORITHMS), wrapped: WrappedMaterial }, closed),
+    reply: KeyView,
+  },
+  scheduleKeyDeletion: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/schedule-deletion",
+    summary: "Refuse every use of a key from now on, and destroy it when the waiting time is over",
+    params: KeyPath,
+    body: Type.Object(
+      { days: Type.Optional(Type.Integer({ minimum: 7, maximum: 30, description: "default 30" })) },
+      closed,
+    ),
+    reply: KeyView,
+  },
+  cancelKeyDeletion: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/cancel-deletion",
+    summary: "Take a scheduled deletion back; the key is disabled then",
     params: KeyPath,
     reply: KeyView,
   },

@@ -2,10 +2,13 @@ import { Type, type Static } from "typebox";
 import {
   Address,
   CHANGE_STATES,
+  KEY_ORIGINS,
+  KEY_STATES,
   MasterKeyTypeName,
   Name,
   Nullable,
   Pattern,
+  PublicKey,
   ROLES,
   Timestamp,
   UNIT_STATES,
@@ -24,11 +27,21 @@ export const KeyView = Type.Object({
   name: Name,
   spec: oneOf(["AES_256"]),
   usage: oneOf(["ENCRYPT_DECRYPT"]),
-  state: oneOf(["enabled", "disabled"]),
-  currentVersion: Type.Integer({ minimum: 1 }),
+  origin: oneOf(KEY_ORIGINS),
+  state: oneOf(KEY_STATES),
+  currentVersion: Type.Integer({ minimum: 0, description: "0 while it waits for its first material" }),
   createdAt: Timestamp,
+  deletionAt: Nullable(Timestamp),
+  destroyedAt: Nullable(Timestamp),
 });
 export type KeyView = Static<typeof KeyView>;
+
+export const ImportTokenView = Type.Object({
+  token: Uuid,
+  publicKey: PublicKey,
+  expiresAt: Timestamp,
+});
+export type ImportTokenView = Static<typeof ImportTokenView>;
 
 const Held = Type.Object({ state: oneOf(["empty", "valid"]), vp: Nullable(Pattern) });
 export const RegistersView = Type.Object({

@@ -34,6 +34,11 @@ export const CHANGE_STATES = [
 ] as const;
 export type ChangeStateName = (typeof CHANGE_STATES)[number];
 
+export const KEY_STATES = ["pending-import", "enabled", "disabled", "pending-deletion", "destroyed"] as const;
+export const KEY_ORIGINS = ["generated", "imported"] as const;
+/** How material may be wrapped for the public key of an import token (RFC 8017 §7.1, PKCS#11 v2.40 §2.1.21). */
+export const IMPORT_ALGORITHMS = ["RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_256"] as const;
+
 export const UNIT_STATES = ["joining", "serving", "quarantined", "leaving"] as const;
 
 /** A closed set of strings. */
@@ -95,6 +100,8 @@ export const Context = Type.Record(
 );
 export type Context = Static<typeof Context>;
 
+export const PublicKey = base64(8192, "DER SubjectPublicKeyInfo in base64");
+export const WrappedMaterial = base64(1024, "material, wrapped for the public key of the token, in base64");
 export const Plaintext = base64(PLAINTEXT_LIMIT_BYTES, "plaintext in base64, at most 64 KiB");
 export const Ciphertext = base64(
   PLAINTEXT_LIMIT_BYTES + 256,

@@ -12,6 +12,17 @@ export function readPlaintext(path: string | undefined): Promise<Buffer> {
   return readInput(path, PLAINTEXT_LIMIT_BYTES, "Encrypt larger data under a data key: `claviger data-key`.");
 }
 
+const MATERIAL_BYTES = 32;
+
+/** The material of a key in a file, or from stdin for `-`: exactly 32 bytes, as they are. The caller wipes them. */
+export async function readMaterial(path: string): Promise<Buffer> {
+  const advice = "Give the 32 raw bytes of an AES-256 key, without a line break and not in hex or base64.";
+  const material = await readInput(path === "-" ? undefined : path, MATERIAL_BYTES, advice);
+  if (material.byteLength === MATERIAL_BYTES) return material;
+  const message = `The material has ${material.byteLength} bytes, not ${MATERIAL_BYTES}.`;
+  throw new ClavigerError({ code: "key-material-refused", category: "invalid", message, advice });
+}
+
 /** The ciphertext in a file, or from stdin: base64, line breaks do not matter. */
 export async function readCiphertext(path: string | undefined): Promise<Uint8Array> {
   const advice = "Give what `claviger encrypt` printed.";

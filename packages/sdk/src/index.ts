@@ -22,10 +22,20 @@ export type { Until, WaitOptions } from "./wait-for-change.ts";
 export type { PageQuery } from "./caller.ts";
 export type { Page } from "./pages.ts";
 export type { Changes } from "./changes.ts";
-export type { Principals } from "./principals.ts";
+export type { Grant, NewPrincipal, NewToken, Principals } from "./principals.ts";
 export type { Projects } from "./projects.ts";
 export type { Units } from "./units.ts";
-export type { DataKey, Decrypted, Encrypted, InProject, Keys, OneKey, WithContext } from "./keys.ts";
+export type {
+  DataKey,
+  Decrypted,
+  Encrypted,
+  ImportAlgorithmName,
+  ImportToken,
+  InProject,
+  Keys,
+  OneKey,
+  WithContext,
+} from "./keys.ts";
 export type { MasterKeys, UnitRegisters } from "./master-keys.ts";
 
 export { PLAINTEXT_LIMIT_BYTES, PROJECT_ROLES, ROLES } from "./words.ts";

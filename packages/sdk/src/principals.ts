@@ -5,9 +5,12 @@ import { WHOLE_PAGE } from "./caller.ts";
 import type { Page } from "./pages.ts";
 import { eachItem } from "./pages.ts";
 
-type NewPrincipal = CallInput<"createPrincipal">["body"];
-type Grant = CallInput<"grantRole">["body"];
-type NewToken = CallInput<"createToken">["body"];
+/** A principal that is to be made: its name, what it may, and when its first token ends. */
+export type NewPrincipal = CallInput<"createPrincipal">["body"];
+/** A role, for one project or, without `project`, for the whole service. */
+export type Grant = CallInput<"grantRole">["body"];
+/** What a token is for, and when it ends; without that it does not end. */
+export type NewToken = CallInput<"createToken">["body"];
 
 /** Principals: who may call, with which roles, and with which tokens. A principal is named by its name or its id. */
 export class Principals {
@@ -32,6 +35,7 @@ export class Principals {
     return eachItem((after) => this.list({ limit: WHOLE_PAGE, after }));
   }
 
+  /** One principal. Errors: `principal-not-found`. */
   get(principal: string): Promise<PrincipalView> {
     return this.#caller.call("getPrincipal", { params: { principal } });
   }
@@ -41,6 +45,7 @@ export class Principals {
     return this.#caller.call("whoAmI", {});
   }
 
+  /** Lets a principal call again. */
   enable(principal: string): Promise<PrincipalView> {
     return this.#caller.call("enablePrincipal", { params: { principal } });
   }

@@ -3,14 +3,17 @@ import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
 import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
+import type { Clock } from "./core/clock.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
+import { DestructionTimer } from "./core/hierarchy/destruction-timer.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
 import { OpenedMaterials } from "./core/hierarchy/opened-materials.ts";
 import { namesVp, shownVp } from "./core/ids.ts";
 import type { Vp } from "./core/ids.ts";
 import { ChangeRunner } from "./core/master-key-change/runner.ts";
 import { adoptFormerPrincipals } from "./core/operations/adopt-former-principals.ts";
+import { destroyDueKeys } from "./core/operations/destroy-due-keys.ts";
 import {
   initialiseMasterKey,
   initialiseReservedProject,
@@ -70,6 +73,7 @@ export interface Interposed {
   readonly store?: (store: Store) => Store;
   readonly unit?: (unit: CryptoUnit) => CryptoUnit;
   readonly kdf?: KdfParameters;
+  readonly clock?: Clock;
 }
 
 /**
@@ -95,7 +99,7 @@ export async function composeDaemon(
   const adapter = await place.open();
   opened.defer(() => adapter.close());
   const store = settledStore(interposed.store?.(adapter) ?? adapter);
-  const clock = systemClock;
+  const { clock = systemClock } = interposed;
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
   const alarms = alarmLog(log, metrics.countAlarm);
@@ -163,6 +167,9 @@ export async function composeDaemon(
   const url = await listen(app, config);
   await runner.start();
   opened.defer(() => runner.stop());
+  const destruction = destructionTimer(service, alarms, log);
+  destruction.start();
+  opened.defer(() => destruction.stop());
 
   const everything = opened.move();
   return {
@@ -192,6 +199,19 @@ async function reachStore(config: Config, data: DataFolder): Promise<StorePlace>
     open: async () => openSqliteStore({ path, threads: "own" }),
     leave: async () => undefined,
   };
+}
+
+function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): DestructionTimer {
+  return new DestructionTimer({
+    clock: service.clock,
+    alarms,
+    destroyDue: async (limit) => {
+      const { destroyed, left } = await destroyDueKeys(service, { limit });
+      await service.store.dropExpiredImportTokens({ nowMs: service.clock.nowMs() });
+      for (const { id, projectId } of destroyed) log.info({ key: id, project: projectId }, "key destroyed");
+      return { destroyed: destroyed.length, left };
+    },
+  });
 }
 
 function unitFolder(data: DataFolder, { unit: interpose, kdf }: Interposed): UnitFolder {

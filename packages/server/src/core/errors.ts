@@ -114,6 +114,46 @@ export const FAILURES = {
     "The key is disabled.",
     "Enable it with `claviger key enable`, or use another key.",
   ),
+  "key-pending-import": row(
+    "conflict",
+    "The key has no material yet.",
+    "Import it with `claviger key import`.",
+  ),
+  "key-origin-differs": row(
+    "conflict",
+    "This does not fit where the material of the key comes from.",
+    "Imported keys get a new version by `claviger key import`, all others by `claviger key rotate`.",
+  ),
+  "import-token-refused": row(
+    "invalid",
+    "The import token is not the one that this key waits for.",
+    "Ask for a new one: a token is for one key and one import, and a later token replaces it.",
+  ),
+  "import-token-expired": row(
+    "precondition",
+    "The import token has expired.",
+    "Ask for a new one, and wrap the material for its public key.",
+  ),
+  "key-material-refused": row(
+    "invalid",
+    "The material cannot be imported as it is.",
+    "Wrap exactly 32 bytes for the public key of the token, with the algorithm that the request names.",
+  ),
+  "key-pending-deletion": row(
+    "conflict",
+    "The key is waiting for its deletion.",
+    "Cancel that with `claviger key cancel-deletion` while there is time, or use another key.",
+  ),
+  "key-not-pending-deletion": row(
+    "conflict",
+    "No deletion of the key is scheduled.",
+    "See its state with `claviger key show`.",
+  ),
+  "key-destroyed": row(
+    "conflict",
+    "The key was destroyed: its material is gone, and what it encrypted stays closed for ever.",
+    "Use another key; only a backup from before its destruction still has the material.",
+  ),
   "key-changed": row(
     "conflict",
     "The key was changed by someone else meanwhile.",

@@ -56,7 +56,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** How SQLite means to find the rows of every statement on `keks` that a script runs; nothing stays of what it did. */
+/** How SQLite means to find the rows of every statement on `keks` or `keys` that a script runs; nothing stays of what it did. */
 function plansOf(name: ScriptName, input: object): readonly string[] {
   const plans: string[] = [];
   const script = scriptNamed(name).script(sqliteQueries, input as never);
@@ -69,7 +69,7 @@ function plansOf(name: ScriptName, input: object): readonly string[] {
 function run(statement: Statement, plans: string[]) {
   if ("hold" in statement) return 0;
   const { sql, lists, returnsRows } = listsOf(statement);
-  if (/\bkeks\b/.test(sql)) {
+  if (/\b(?:keks|keys)\b/.test(sql)) {
     const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...(lists[0] ?? []));
     plans.push(rows.map(({ detail }) => String(detail)).join("; "));
   }
@@ -151,6 +151,24 @@ describe("plans of the statements that meet every row", () => {
     expect(plans.join()).toContain("keks_by_next_pattern (fence_id=? AND mk_new>? AND mk_new<?)");
     expect(plans.join()).not.toMatch(SORTS);
     expect(plans.join()).not.toMatch(SCANS);
+  });
+
+  test("keys are found by id, by name, in pages and when they are due, each along an index and in its order", () => {
+    const projectId = "project 1";
+    const page = { projectId, limit: 10, after: "7" };
+    expect(plansOf("findKey", { projectId, ref: "k" })).toEqual([
+      "SEARCH keys USING INDEX keys_by_name (project_id=? AND name=?)",
+    ]);
+    expect(plansOf("findKey", { projectId, ref: CHANGE_ID })).toEqual([
+      expect.stringMatching(/^SEARCH keys USING INDEX sqlite_autoindex_keys_\d \(id=\?\)$/),
+    ]);
+    for (const destroyed of [true, false])
+      expect(plansOf("listKeys", { ...page, destroyed })).toEqual([
+        "SEARCH keys USING INDEX keys_of_project (project_id=? AND n>?)",
+      ]);
+    expect(plansOf("listKeysDue", { nowMs: 1, limit: 10 })).toEqual([
+      "SEARCH keys USING INDEX keys_due (deletion_due_ms<?)",
+    ]);
   });
 
   test("counts and the census read indexes alone", () => {

@@ -10,7 +10,14 @@ import {
 } from "./queries/changes.ts";
 import { census, countProgress, listFailedRows, sampleRows } from "./queries/census.ts";
 import { createFence, listFences, readFence } from "./queries/fences.ts";
-import { createKey, findKey, listKeys, readKeyVersion, updateKey } from "./queries/keys.ts";
+import { destroyKey, listKeysDue } from "./queries/key-destruction.ts";
+import {
+  dropExpiredImportTokens,
+  findImportToken,
+  importKeyVersion,
+  putImportToken,
+} from "./queries/key-imports.ts";
+import { createKey, findKey, listKeys, listKeyVersions, readKeyVersion, updateKey } from "./queries/keys.ts";
 import { listPatterns } from "./queries/patterns.ts";
 import {
   adoptFormerPrincipal,
@@ -61,7 +68,15 @@ export const SCRIPTS = {
   findKey: read(findKey),
   listKeys: read(listKeys),
   readKeyVersion: read(readKeyVersion),
+  listKeyVersions: read(listKeyVersions),
   updateKey: write(updateKey),
+  listKeysDue: read(listKeysDue),
+  destroyKey: write(destroyKey),
+
+  putImportToken: write(putImportToken),
+  findImportToken: read(findImportToken),
+  importKeyVersion: write(importKeyVersion),
+  dropExpiredImportTokens: write(dropExpiredImportTokens),
 
   createPrincipal: write(createPrincipal),
   findPrincipal: read(findPrincipal),

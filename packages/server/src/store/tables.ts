@@ -1,6 +1,8 @@
 import type { Generated } from "kysely";
 import type { PrincipalKind, PrincipalState } from "../core/access/principal.ts";
 import type { ChangeState } from "../core/master-key-change/change.ts";
+import type { KeyState } from "../core/hierarchy/key-states.ts";
+import type { KeyOrigin } from "../core/hierarchy/records.ts";
 import type { MasterKeyType } from "../core/ids.ts";
 import type { UnitState } from "../core/ports/store.ts";
 
@@ -22,6 +24,16 @@ export interface Tables {
     kek_id: string;
     wrapped: Uint8Array;
     created_at_ms: number;
+    mac: Uint8Array;
+  };
+  import_tokens: {
+    key_id: string;
+    id: string;
+    project_id: string;
+    kek_id: string;
+    public_key: Uint8Array;
+    wrapped: Uint8Array;
+    expires_at_ms: number;
     mac: Uint8Array;
   };
   principals: PrincipalTable;
@@ -131,9 +143,12 @@ interface KeyTable {
   name: string;
   spec: "AES_256";
   usage: "ENCRYPT_DECRYPT";
-  state: "enabled" | "disabled";
+  origin: KeyOrigin;
+  state: KeyState;
   current_version: number;
   created_at_ms: number;
+  deletion_due_ms: number | null;
+  destroyed_at_ms: number | null;
   revision: number;
   mac: Uint8Array;
 }

@@ -4,6 +4,7 @@ import type { EncryptionContext } from "../crypto/encryption-context.ts";
 import { payloadAad } from "../crypto/payload-aad.ts";
 import { Failure, isFailure } from "../errors.ts";
 import type { KeyId } from "../ids.ts";
+import { requireKeyState } from "../hierarchy/key-states.ts";
 import type { KeyRecord, ProjectRecord } from "../hierarchy/records.ts";
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { PayloadPorts } from "./encrypt.ts";
@@ -19,7 +20,7 @@ export interface Decrypted {
 /**
  * Decrypts; the ciphertext names its key and version. A key of another project, one that never was, another context
  * and a changed byte are all the same refusal.
- * @throws Failure `ciphertext-refused`, `key-disabled`.
+ * @throws Failure `ciphertext-refused`, those of a key that is not enabled (key-states.ts).
  */
 export async function decrypt(
   ports: PayloadPorts,
@@ -35,7 +36,7 @@ export async function decrypt(
   const { keyId, keyVersion } = parsed;
   const version = await refusing(async () => {
     const key: KeyRecord = await ports.keys.key(project.id, keyId);
-    if (key.state !== "enabled") throw new Failure("key-disabled");
+    requireKeyState(key, "decrypt");
     return ports.keys.version(key, keyVersion);
   });
   const aad = payloadAad({ projectId: project.id, keyId, keyVersion, purpose: CALLER_PAYLOAD, context });

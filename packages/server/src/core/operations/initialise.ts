@@ -104,9 +104,12 @@ export async function initialiseReservedProject(ports: RowMacPorts): Promise<voi
     name: ROW_MAC_KEY_NAME,
     spec: "AES_256",
     usage: "ENCRYPT_DECRYPT",
+    origin: "generated",
     state: "enabled",
     currentVersion: 1,
     createdAtMs,
+    deletionDueMs: undefined,
+    destroyedAtMs: undefined,
     revision: 1,
   });
   await store.createKey({ key, version });

@@ -2,6 +2,7 @@ import type { PrincipalRecord, TokenRecord } from "../access/principal.ts";
 import type {
   ChangeId,
   GroupName,
+  ImportTokenId,
   KekId,
   KeyId,
   MasterKeyType,
@@ -12,6 +13,7 @@ import type {
   Vp,
 } from "../ids.ts";
 import type {
+  ImportTokenRecord,
   KekRecord,
   KeyRecord,
   KeyVersionRecord,
@@ -34,6 +36,7 @@ export interface Store
   extends
     ProjectStore,
     KeyStore,
+    KeyImportStore,
     PrincipalStore,
     TokenStore,
     FormerPrincipalStore,
@@ -69,15 +72,18 @@ export interface ProjectStore {
 }
 
 export interface KeyStore {
-  /** `frozen`: a change with freeze=mutations re-enciphers the KEK's master key now. */
+  /** Without a version, for a key that waits for its material. `frozen`: a change with freeze=mutations re-enciphers the KEK's master key now. */
   createKey(input: {
     key: KeyRecord;
-    version: KeyVersionRecord;
+    version: KeyVersionRecord | undefined;
   }): Promise<"created" | "name-taken" | "frozen">;
-  /** By id or by name, within the project. */
+  /** By id, or by name among those that are not destroyed, within the project. */
   findKey(input: { projectId: ProjectId; ref: string }): Promise<KeyRecord | undefined>;
-  listKeys(input: Page & { projectId: ProjectId }): Promise<PageOf<KeyRecord>>;
+  /** With those that were destroyed, or without. */
+  listKeys(input: Page & { projectId: ProjectId; destroyed: boolean }): Promise<PageOf<KeyRecord>>;
   readKeyVersion(input: { keyId: KeyId; version: number }): Promise<KeyVersionRecord | undefined>;
+  /** Every version, the oldest first. */
+  listKeyVersions(input: { keyId: KeyId }): Promise<readonly KeyVersionRecord[]>;
   /**
    * Replaces the row if its revision still is one less than that of `key`, adding `version` with it. A key that is not
    * enabled counts as a revocation.
@@ -86,6 +92,30 @@ export interface KeyStore {
     key: KeyRecord;
     version: KeyVersionRecord | undefined;
   }): Promise<"updated" | "changed-meanwhile" | "frozen">;
+  /** Keys whose deletion is pending and due by `nowMs`, the longest due first. */
+  listKeysDue(input: { nowMs: number; limit: number }): Promise<readonly KeyRecord[]>;
+  /**
+   * Replaces the row if its revision still is one less than that of `key`, and with it overwrites the material of every
+   * version of the key with nothing; `versions` have the MACs that vouch for that. Its import token goes too.
+   */
+  destroyKey(input: {
+    key: KeyRecord;
+    versions: readonly KeyVersionRecord[];
+  }): Promise<"destroyed" | "changed-meanwhile">;
+}
+
+export interface KeyImportStore {
+  /** Takes the place of an earlier token of the same key. */
+  putImportToken(input: { token: ImportTokenRecord }): Promise<void>;
+  findImportToken(input: { keyId: KeyId }): Promise<ImportTokenRecord | undefined>;
+  /** As `updateKey` with a version; if the token still is the one of the key, which it uses up. */
+  importKeyVersion(input: {
+    key: KeyRecord;
+    version: KeyVersionRecord;
+    tokenId: ImportTokenId;
+  }): Promise<"updated" | "changed-meanwhile" | "frozen" | "token-gone">;
+  /** Returns how many there were. */
+  dropExpiredImportTokens(input: { nowMs: number }): Promise<number>;
 }
 
 export interface PrincipalStore {

@@ -1,5 +1,6 @@
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { GroupName, KekId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
+import type { ImportAlgorithm } from "../crypto/import-wrap.ts";
 import type { RegisterCommand, RegisterName, RegisterReading } from "./registers.ts";
 
 /**
@@ -161,10 +162,27 @@ export interface SealedPayload {
   readonly sealed: Uint8Array;
 }
 
+/** Material on its way in. */
+export interface WrappedForImport {
+  /** The private key that it was wrapped for, as `createImportKey` returned it. */
+  readonly importKey: Uint8Array;
+  readonly algorithm: ImportAlgorithm;
+  readonly wrapped: Uint8Array;
+}
+
 /** For the service: key material under an opened KEK, and its use. */
 export interface MaterialFace {
   /** New 256-bit key material, wrapped under the KEK (RFC 5649). */
   generate(kek: KekHandle): Promise<Uint8Array>;
+  /** A new RSA key pair for one import: DER SubjectPublicKeyInfo, and the private key under the KEK. */
+  createImportKey(kek: KekHandle): Promise<{ readonly publicKey: Uint8Array; readonly wrapped: Uint8Array }>;
+  /**
+   * 256-bit key material that somebody wrapped for an import key, wrapped under the KEK: it is in clear inside this one
+   * call and nowhere else.
+   * @throws Failure `key-material-refused`, whatever it is that does not fit, its length included; `record-not-vouched`
+   * when the import key does not unwrap under this KEK.
+   */
+  importMaterial(kek: KekHandle, material: WrappedForImport): Promise<Uint8Array>;
   /** @throws Failure `record-not-vouched` when it does not unwrap under this KEK. */
   open(kek: KekHandle, wrapped: Uint8Array): Promise<MaterialHandle>;
   /** Seals with a key of its own for each message; `aad` is authenticated, not sealed. */

@@ -5,14 +5,17 @@ import { activateChange } from "../../core/operations/activate-change.ts";
 import { addUnit } from "../../core/operations/add-unit.ts";
 import { approveChange } from "../../core/operations/approve-change.ts";
 import { cancelChange } from "../../core/operations/cancel-change.ts";
+import { cancelKeyDeletion } from "../../core/operations/cancel-key-deletion.ts";
 import type { ChangeInput, ChangePorts } from "../../core/operations/change-ports.ts";
 import { createChange } from "../../core/operations/create-change.ts";
+import { createImportToken } from "../../core/operations/create-import-token.ts";
 import { createKey } from "../../core/operations/create-key.ts";
 import { createProject } from "../../core/operations/create-project.ts";
 import { decrypt } from "../../core/operations/decrypt.ts";
 import { encrypt } from "../../core/operations/encrypt.ts";
 import { finalizeChange } from "../../core/operations/finalize-change.ts";
 import { generateDataKey } from "../../core/operations/generate-data-key.ts";
+import { importKeyMaterial } from "../../core/operations/import-key-material.ts";
 import {
   clearNewMasterKey,
   commitMasterKey,
@@ -31,12 +34,21 @@ import { reasonsNotReady, reportStatus } from "../../core/operations/report-stat
 import { reportUnit } from "../../core/operations/report-units.ts";
 import { restoreChange } from "../../core/operations/restore-change.ts";
 import { rotateKey } from "../../core/operations/rotate-key.ts";
+import { scheduleKeyDeletion } from "../../core/operations/schedule-key-deletion.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
 import { pageInput, pageView } from "./page-view.ts";
 import { principalHandlers } from "./principal-handlers.ts";
 import type { NativeHandlers } from "./routes.ts";
-import { changeView, keyView, planView, projectView, unitRegisters, unitView } from "./translate.ts";
+import {
+  changeView,
+  importTokenView,
+  keyView,
+  planView,
+  projectView,
+  unitRegisters,
+  unitView,
+} from "./translate.ts";
 
 const DATA_KEY_BYTES = 32;
 
@@ -82,11 +94,13 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       pageView(await listProjects(ports, { ...pageInput(query), caller }), projectView),
     createKey: async ({ params, body }) => {
       const project = await keys.project(params.project);
-      return keyView(await createKey(ports, { project, name: body.name }));
+      return keyView(await createKey(ports, { project, ...body }));
     },
     listKeys: async ({ params, query }) => {
       const project = await keys.project(params.project);
-      return pageView(await store.listKeys({ projectId: project.id, ...pageInput(query) }), keyView);
+      const destroyed = query.include === "destroyed";
+      const page = { projectId: project.id, destroyed, ...pageInput(query) };
+      return pageView(await store.listKeys(page), keyView);
     },
     getKey: async ({ params }) => keyView((await keyNamed(params)).key),
     rotateKey: async ({ params }) => keyView(await rotateKey(ports, await keyNamed(params))),
@@ -94,6 +108,18 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "enabled" })),
     disableKey: async ({ params }) =>
       keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "disabled" })),
+    scheduleKeyDeletion: async ({ params, body }) =>
+      keyView(await scheduleKeyDeletion(ports, { key: (await keyNamed(params)).key, days: body.days })),
+    cancelKeyDeletion: async ({ params }) => keyView(await cancelKeyDeletion(ports, await keyNamed(params))),
+
+    createImportToken: async ({ params }) =>
+      importTokenView(await createImportToken(ports, await keyNamed(params))),
+    importKey: async ({ params, body }) => {
+      const { key } = await keyNamed(params);
+      const { token: tokenId, algorithm } = body;
+      const wrapped = Buffer.from(body.wrapped, "base64");
+      return keyView(await importKeyMaterial(ports, { key, tokenId, algorithm, wrapped }));
+    },
 
     encrypt: async ({ params, body }) => {
       const { key } = await keyNamed(params);

@@ -35,6 +35,10 @@ export const ROUTE_ROLES = {
   rotateKey: inProject("administrator", "key-admin"),
   enableKey: inProject("administrator", "key-admin"),
   disableKey: inProject("administrator", "key-admin"),
+  createImportToken: inProject("administrator", "key-admin"),
+  importKey: inProject("administrator", "key-admin"),
+  scheduleKeyDeletion: inProject("administrator", "key-admin"),
+  cancelKeyDeletion: inProject("administrator", "key-admin"),
 
   encrypt: inProject("administrator", "key-user"),
   decrypt: inProject("administrator", "key-user"),

@@ -1,5 +1,6 @@
 import type {
   ChangeView,
+  ImportTokenView,
   KeyView,
   ObstacleView,
   PlanView,
@@ -10,7 +11,7 @@ import type {
   UnitView,
 } from "@claviger/api";
 import type { PrincipalRecord, TokenRecord } from "../../core/access/principal.ts";
-import type { KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
+import type { ImportTokenRecord, KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
 import type { ChangeReport } from "../../core/operations/report-change.ts";
 import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
@@ -18,14 +19,35 @@ import type { UnitReport } from "../../core/operations/report-units.ts";
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
 const at = (ms: number): string => new Date(ms).toISOString();
+const atOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : at(ms));
 
 export function projectView(project: ProjectRecord): ProjectView {
   return { id: project.id, name: project.name, createdAt: at(project.createdAtMs) };
 }
 
 export function keyView(key: KeyRecord): KeyView {
-  const { id, projectId, name, spec, usage, state, currentVersion } = key;
-  return { id, projectId, name, spec, usage, state, currentVersion, createdAt: at(key.createdAtMs) };
+  const { id, projectId, name, spec, usage, origin, state, currentVersion } = key;
+  return {
+    id,
+    projectId,
+    name,
+    spec,
+    usage,
+    origin,
+    state,
+    currentVersion,
+    createdAt: at(key.createdAtMs),
+    deletionAt: atOrNull(key.deletionDueMs),
+    destroyedAt: atOrNull(key.destroyedAtMs),
+  };
+}
+
+export function importTokenView(token: ImportTokenRecord): ImportTokenView {
+  return {
+    token: token.id,
+    publicKey: Buffer.from(token.publicKey).toString("base64"),
+    expiresAt: at(token.expiresAtMs),
+  };
 }
 
 type Reading = NonNullable<UnitReport["registers"]>[number];

@@ -33,7 +33,11 @@ export class SqliteConnection {
   constructor(path: string, options: { readonly readOnly: boolean }) {
     try {
       this.#db = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 5_000 });
-      if (!options.readOnly) this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      if (!options.readOnly) {
+        this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+        // What is destroyed or dropped is overwritten with zeros, in pages that stay and in pages that become free.
+        this.#db.exec("PRAGMA secure_delete = ON;");
+      }
       this.#db.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;");
     } catch (error) {
       throw storeFailure(error);

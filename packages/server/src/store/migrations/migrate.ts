@@ -5,6 +5,7 @@ import { first, run } from "../script.ts";
 import type { Definition } from "./definition.ts";
 import { foundation } from "./0001-foundation.ts";
 import { access } from "./0002-access.ts";
+import { keyLifecycle } from "./0003-key-lifecycle.ts";
 
 /**
  * Migrations in order; a number is never used again. Each is done whole, in the transaction that notes it. They are
@@ -17,6 +18,7 @@ const MIGRATIONS: readonly {
 }[] = [
   { id: 1, name: "foundation", statements: foundation },
   { id: 2, name: "access", statements: access },
+  { id: 3, name: "key-lifecycle", statements: keyLifecycle },
 ];
 
 /**
