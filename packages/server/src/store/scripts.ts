@@ -1,4 +1,5 @@
 import type { QueryBuilder, Script } from "./script.ts";
+import { addAuditKey, dropOutbox, listAuditKeys, listOutbox, recorded } from "./queries/audit.ts";
 import {
   amendChange,
   listChanges,
@@ -40,35 +41,35 @@ const scan = <S extends StoreScript["script"]>(script: S) => ({ kind: "scan" as 
 const write = <S extends StoreScript["script"]>(script: S) => ({ kind: "write" as const, script });
 
 export const SCRIPTS = {
-  createProject: write(createProject),
+  createProject: write(recorded(createProject)),
   findProject: read(findProject),
   listProjects: read(listProjects),
   readKek: read(readKek),
 
-  createKey: write(createKey),
+  createKey: write(recorded(createKey)),
   findKey: read(findKey),
   listKeys: read(listKeys),
   readKeyVersion: read(readKeyVersion),
-  updateKey: write(updateKey),
+  updateKey: write(recorded(updateKey)),
 
-  createPrincipal: write(createPrincipal),
+  createPrincipal: write(recorded(createPrincipal)),
   findPrincipalByTokenHash: read(findPrincipalByTokenHash),
   listPrincipals: read(listPrincipals),
 
-  addUnit: write(addUnit),
+  addUnit: write(recorded(addUnit)),
   listUnits: read(listUnits),
-  setUnitState: write(setUnitState),
-  removeUnit: write(removeUnit),
+  setUnitState: write(recorded(setUnitState)),
+  removeUnit: write(recorded(removeUnit)),
 
-  createFence: write(createFence),
+  createFence: write(recorded(createFence)),
   readFence: read(readFence),
   listFences: read(listFences),
-  openChange: write(openChange),
+  openChange: write(recorded(openChange)),
   readChange: read(readChange),
   listChanges: read(listChanges),
   readHistory: read(readHistory),
-  transition: write(transition),
-  amendChange: write(amendChange),
+  transition: write(recorded(transition)),
+  amendChange: write(recorded(amendChange)),
 
   claimRows: write(claimRows),
   commitRows: write(commitRows),
@@ -86,6 +87,11 @@ export const SCRIPTS = {
   listFailedRows: scan(listFailedRows),
   sampleRows: scan(sampleRows),
   listPatterns: read(listPatterns),
+
+  listOutbox: read(listOutbox),
+  dropOutbox: write(dropOutbox),
+  listAuditKeys: read(listAuditKeys),
+  addAuditKey: write(recorded(addAuditKey)),
 } as const satisfies Record<string, StoreScript>;
 
 export type ScriptName = keyof typeof SCRIPTS;

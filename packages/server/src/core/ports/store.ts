@@ -1,3 +1,4 @@
+import type { AuditDraft } from "../audit/audit-draft.ts";
 import type { Principal } from "../access/principal.ts";
 import type { ChangeId, GroupName, KekId, KeyId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
 import type { Change, Fence, HistoryEntry } from "../master-key-change/change.ts";
 import type { Advance } from "../master-key-change/transitions.ts";
 import type { KekRefusal } from "../unit/crypto-unit.ts";
+import type { AuditStore } from "./audit-log.ts";
 
 /**
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
@@ -27,9 +29,15 @@ export interface Store
     ChangeStore,
     RewrapStore,
     SweepStore,
-    CensusStore {
+    CensusStore,
+    AuditStore {
   /** Ends threads and connections. */
   close(): Promise<void>;
+}
+
+/** The record that a mutation writes in its own transaction, if it takes effect. Without one it writes none. */
+export interface Audited {
+  readonly audit?: AuditDraft | undefined;
 }
 
 export interface Page {
@@ -44,10 +52,12 @@ export interface PageOf<Item> {
 
 export interface ProjectStore {
   /** `fence-moved`: the KEK does not carry exactly the patterns that the fence demands now; wrap again. */
-  createProject(input: {
-    project: ProjectRecord;
-    kek: NewKekRecord;
-  }): Promise<"created" | "name-taken" | "fence-moved">;
+  createProject(
+    input: Audited & {
+      project: ProjectRecord;
+      kek: NewKekRecord;
+    },
+  ): Promise<"created" | "name-taken" | "fence-moved">;
   /** By id or by name. */
   findProject(input: { ref: string }): Promise<ProjectRecord | undefined>;
   listProjects(input: Page): Promise<PageOf<ProjectRecord>>;
@@ -56,19 +66,23 @@ export interface ProjectStore {
 
 export interface KeyStore {
   /** `frozen`: a change with freeze=mutations re-enciphers the KEK's master key now. */
-  createKey(input: {
-    key: KeyRecord;
-    version: KeyVersionRecord;
-  }): Promise<"created" | "name-taken" | "frozen">;
+  createKey(
+    input: Audited & {
+      key: KeyRecord;
+      version: KeyVersionRecord;
+    },
+  ): Promise<"created" | "name-taken" | "frozen">;
   /** By id or by name, within the project. */
   findKey(input: { projectId: ProjectId; ref: string }): Promise<KeyRecord | undefined>;
   listKeys(input: Page & { projectId: ProjectId }): Promise<PageOf<KeyRecord>>;
   readKeyVersion(input: { keyId: KeyId; version: number }): Promise<KeyVersionRecord | undefined>;
   /** Replaces the row if its revision still is one less than that of `key`, adding `version` with it. */
-  updateKey(input: {
-    key: KeyRecord;
-    version: KeyVersionRecord | undefined;
-  }): Promise<"updated" | "changed-meanwhile" | "frozen">;
+  updateKey(
+    input: Audited & {
+      key: KeyRecord;
+      version: KeyVersionRecord | undefined;
+    },
+  ): Promise<"updated" | "changed-meanwhile" | "frozen">;
 }
 
 /** A principal with the hash of its token. `mac` vouches for every other member. */
@@ -80,7 +94,7 @@ export interface PrincipalRecord extends Principal {
 }
 
 export interface PrincipalStore {
-  createPrincipal(input: { principal: PrincipalRecord }): Promise<"created" | "name-taken">;
+  createPrincipal(input: Audited & { principal: PrincipalRecord }): Promise<"created" | "name-taken">;
   findPrincipalByTokenHash(input: { tokenHash: Uint8Array }): Promise<PrincipalRecord | undefined>;
   listPrincipals(input: Record<string, never>): Promise<readonly PrincipalRecord[]>;
 }
@@ -101,21 +115,23 @@ export interface UnitRecord {
 }
 
 export interface UnitStore {
-  addUnit(input: { unit: UnitRecord }): Promise<"added" | "address-taken">;
+  addUnit(input: Audited & { unit: UnitRecord }): Promise<"added" | "address-taken">;
   listUnits(input: Record<string, never>): Promise<readonly UnitRecord[]>;
   /**
    * `state-differs` when the unit is gone or no longer in one of `from`; `last-serving` when no other unit of its group
    * would serve.
    */
-  setUnitState(input: {
-    address: UnitAddress;
-    from: readonly UnitState[];
-    state: UnitState;
-    reason: string | undefined;
-    by: string;
-  }): Promise<"done" | "state-differs" | "last-serving">;
+  setUnitState(
+    input: Audited & {
+      address: UnitAddress;
+      from: readonly UnitState[];
+      state: UnitState;
+      reason: string | undefined;
+      by: string;
+    },
+  ): Promise<"done" | "state-differs" | "last-serving">;
   /** Forgets also what was opened on it: another unit may come in its place. */
-  removeUnit(input: { address: UnitAddress }): Promise<"removed" | "last-serving">;
+  removeUnit(input: Audited & { address: UnitAddress }): Promise<"removed" | "last-serving">;
 }
 
 export interface FenceRef {
@@ -125,14 +141,16 @@ export interface FenceRef {
 
 export interface ChangeStore {
   /** Only for the first master key of a group and type; it is there for ever. */
-  createFence(input: FenceRef & { currentVp: Vp; atMs: number }): Promise<"created" | "exists">;
+  createFence(input: Audited & FenceRef & { currentVp: Vp; atMs: number }): Promise<"created" | "exists">;
   readFence(input: FenceRef): Promise<Fence | undefined>;
   listFences(input: Record<string, never>): Promise<readonly Fence[]>;
   /** Opens the change if no other is open, none is being purged, and the fence's CURRENT is its `from`. */
-  openChange(input: {
-    change: Change;
-    note: string;
-  }): Promise<"opened" | "current-differs" | { readonly open: Change }>;
+  openChange(
+    input: Audited & {
+      change: Change;
+      note: string;
+    },
+  ): Promise<"opened" | "current-differs" | { readonly open: Change }>;
   readChange(input: { id: ChangeId }): Promise<Change | undefined>;
   /** The newest first. `openOnly`: those that hold a fence, and those whose purge is approved. */
   listChanges(input: Page & { openOnly: boolean }): Promise<PageOf<Change>>;
@@ -141,14 +159,16 @@ export interface ChangeStore {
    * Takes the fence exclusively and does the advance, if change state and generation are still those that were read
    * and nothing is left of what must be none. The generation goes up by one.
    */
-  transition(input: Transition): Promise<"done" | "moved" | { readonly left: number }>;
+  transition(input: Audited & Transition): Promise<"done" | "moved" | { readonly left: number }>;
   /** Changes what is not state, if the change still is in `state`; approves no purge while another change is open. */
-  amendChange(input: {
-    id: ChangeId;
-    state: Change["state"];
-    amendment: ChangeAmendment;
-    entry: HistoryEntry | undefined;
-  }): Promise<"done" | "moved">;
+  amendChange(
+    input: Audited & {
+      id: ChangeId;
+      state: Change["state"];
+      amendment: ChangeAmendment;
+      entry: HistoryEntry | undefined;
+    },
+  ): Promise<"done" | "moved">;
 }
 
 export interface Transition {

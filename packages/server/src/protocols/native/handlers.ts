@@ -1,4 +1,6 @@
 import { PLAINTEXT_LIMIT_BYTES } from "@claviger/api";
+import type { Context } from "@claviger/api";
+import type { Touched } from "../../core/audit/audit-draft.ts";
 import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
 import { activateChange } from "../../core/operations/activate-change.ts";
@@ -52,19 +54,43 @@ const DATA_KEY_BYTES = 32;
 export function nativeHandlers(ports: ServicePorts): NativeHandlers {
   const { keys, store, units } = ports;
 
-  const keyNamed = async (params: { project: string; key: string }) => {
+  const projectNamed = async (params: { project: string; key?: string }, touched: Touched) => {
     const project = await keys.project(params.project);
-    return { project, key: await keys.key(project.id, params.key) };
+    touched.project = project.id;
+    touched.asked = params.key;
+    return project;
+  };
+  const keyNamed = async (params: { project: string; key: string }, touched: Touched) => {
+    const project = await projectNamed(params, touched);
+    const key = await keys.key(project.id, params.key);
+    touched.key = key.id;
+    touched.version = key.currentVersion;
+    touched.asked = undefined;
+    return { project, key };
+  };
+  const unitNamed = (params: { unit: string }, touched: Touched): UnitAddress => {
+    const { record } = units.find(params.unit as UnitAddress);
+    touched.unit = record.address;
+    touched.asked = undefined;
+    return record.address;
   };
   const shown = (address: UnitAddress) => unitView(reportUnit(units.find(address)));
+  const changeNamed = (params: { readonly change: string }, touched: Touched): ChangeId => {
+    touched.change = params.change;
+    touched.asked = undefined;
+    return params.change as ChangeId;
+  };
   const change = async (id: string) => changeView(await reportChange(ports, { id: id as ChangeId }));
   const verb =
     (act: (ports: ChangePorts, input: ChangeInput) => Promise<{ readonly id: ChangeId }>) =>
     async (
       { params }: { readonly params: { readonly change: string } },
       { name: by }: { readonly name: string },
-    ) =>
-      change((await act(ports, { change: params.change as ChangeId, by })).id);
+      touched: Touched,
+    ) => {
+      const id = changeNamed(params, touched);
+      return change((await act(ports, { change: id, by })).id);
+    };
 
   return {
     getStatus: async () => {
@@ -85,25 +111,31 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       };
     },
 
-    createProject: async ({ body }) => projectView(await createProject(ports, body)),
+    createProject: async ({ body }, _caller, touched) => {
+      touched.asked = body.name;
+      return projectView(await createProject(ports, body));
+    },
     listProjects: async ({ query }) => pageView(await listProjects(ports, pageInput(query)), projectView),
-    createKey: async ({ params, body }) => {
-      const project = await keys.project(params.project);
+    createKey: async ({ params, body }, _caller, touched) => {
+      const project = await projectNamed(params, touched);
+      touched.asked = body.name;
       return keyView(await createKey(ports, { project, name: body.name }));
     },
-    listKeys: async ({ params, query }) => {
-      const project = await keys.project(params.project);
+    listKeys: async ({ params, query }, _caller, touched) => {
+      const project = await projectNamed(params, touched);
       return pageView(await store.listKeys({ projectId: project.id, ...pageInput(query) }), keyView);
     },
-    getKey: async ({ params }) => keyView((await keyNamed(params)).key),
-    rotateKey: async ({ params }) => keyView(await rotateKey(ports, await keyNamed(params))),
-    enableKey: async ({ params }) =>
-      keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "enabled" })),
-    disableKey: async ({ params }) =>
-      keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "disabled" })),
+    getKey: async ({ params }, _caller, touched) => keyView((await keyNamed(params, touched)).key),
+    rotateKey: async ({ params }, _caller, touched) =>
+      keyView(await rotateKey(ports, await keyNamed(params, touched))),
+    enableKey: async ({ params }, _caller, touched) =>
+      keyView(await setKeyState(ports, { key: (await keyNamed(params, touched)).key, state: "enabled" })),
+    disableKey: async ({ params }, _caller, touched) =>
+      keyView(await setKeyState(ports, { key: (await keyNamed(params, touched)).key, state: "disabled" })),
 
-    encrypt: async ({ params, body }) => {
-      const { key } = await keyNamed(params);
+    encrypt: async ({ params, body }, _caller, touched) => {
+      touched.context = namesOf(body.context);
+      const { key } = await keyNamed(params, touched);
       const plaintext = Buffer.from(body.plaintext, "base64");
       if (plaintext.byteLength > PLAINTEXT_LIMIT_BYTES) {
         throw new Failure("invalid-request", `plaintext has more than ${PLAINTEXT_LIMIT_BYTES} bytes`, {
@@ -114,19 +146,22 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       plaintext.fill(0);
       return { ciphertext: base64(ciphertext), keyId: key.id, keyVersion: key.currentVersion };
     },
-    decrypt: async ({ params, body }) => {
-      const project = await keys.project(params.project);
+    decrypt: async ({ params, body }, _caller, touched) => {
+      touched.context = namesOf(body.context);
+      const project = await projectNamed(params, touched);
       const ciphertext = Buffer.from(body.ciphertext, "base64");
       const { keyId, keyVersion, ...opened } = await decrypt(ports, {
         project,
         ciphertext,
         context: body.context ?? {},
+        onKey: (named) => Object.assign(touched, named),
       });
       using plaintext = opened.plaintext;
       return { plaintext: ports.toBase64(plaintext), keyId, keyVersion };
     },
-    generateDataKey: async ({ params, body }) => {
-      const { key } = await keyNamed(params);
+    generateDataKey: async ({ params, body }, _caller, touched) => {
+      touched.context = namesOf(body.context);
+      const { key } = await keyNamed(params, touched);
       const lengthBytes = body.lengthBytes ?? DATA_KEY_BYTES;
       const { ciphertext, ...made } = await generateDataKey(ports, {
         key,
@@ -146,40 +181,44 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       await Promise.all(units.all().map(({ record }) => units.refresh(record.address)));
       return { items: units.all().map((unit) => unitView(reportUnit(unit))) };
     },
-    getUnit: async ({ params }) => {
-      await units.refresh(params.unit as UnitAddress);
-      return shown(params.unit as UnitAddress);
+    getUnit: async ({ params }, _caller, touched) => {
+      const address = unitNamed(params, touched);
+      await units.refresh(address);
+      return shown(address);
     },
-    addUnit: async ({ body }, { name: by }) => {
+    addUnit: async ({ body }, { name: by }, touched) => {
+      touched.unit = body.address;
       const { group } = scopeOf(body);
       return unitView(
         reportUnit(await addUnit(ports, { address: body.address as UnitAddress | undefined, group, by })),
       );
     },
-    removeUnit: async ({ params }) =>
-      unitView(reportUnit(await removeUnit(ports, { address: params.unit as UnitAddress }))),
-    quarantineUnit: async ({ params, body }, { name: by }) => {
-      const address = params.unit as UnitAddress;
+    removeUnit: async ({ params }, _caller, touched) =>
+      unitView(reportUnit(await removeUnit(ports, { address: unitNamed(params, touched) }))),
+    quarantineUnit: async ({ params, body }, { name: by }, touched) => {
+      const address = unitNamed(params, touched);
       const unit = await quarantineUnit(ports, { address, reason: body.reason, by });
       ports.runner.wake();
       return unitView(reportUnit(unit));
     },
-    readmitUnit: async ({ params }, { name: by }) => {
-      const unit = await readmitUnit(ports, { address: params.unit as UnitAddress, by });
+    readmitUnit: async ({ params }, { name: by }, touched) => {
+      const unit = await readmitUnit(ports, { address: unitNamed(params, touched), by });
       ports.runner.wake();
       return unitView(reportUnit(unit));
     },
 
-    generateMasterKey: async ({ body }) => {
+    generateMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.unit, register: "NEW" });
       const changed = await generateMasterKey(ports, {
         ...scope,
         unit: body.unit as UnitAddress | undefined,
       });
       return unitRegisters(changed.map(reportUnit), scope.type);
     },
-    copyMasterKey: async ({ body }) => {
+    copyMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.from, register: body.register ?? "NEW" });
       const changed = await copyMasterKey(ports, {
         ...scope,
         register: body.register ?? "NEW",
@@ -189,8 +228,9 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       ports.runner.wake();
       return unitRegisters(changed.map(reportUnit), scope.type);
     },
-    commitMasterKey: async ({ body }) => {
+    commitMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.unit, register: "NEW", vp: body.vp.toLowerCase() });
       const changed = await commitMasterKey(ports, {
         ...scope,
         vp: body.vp,
@@ -199,8 +239,9 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       ports.runner.wake();
       return unitRegisters(changed.map(reportUnit), scope.type);
     },
-    clearNewMasterKey: async ({ body }) => {
+    clearNewMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.unit, register: "NEW", vp: body.vp.toLowerCase() });
       const changed = await clearNewMasterKey(ports, {
         ...scope,
         vp: body.vp,
@@ -217,12 +258,18 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       return change((await createChange(ports, input)).id);
     },
     listChanges: async ({ query }) => pageView(await listChangeReports(ports, pageInput(query)), changeView),
-    getChange: async ({ params }) => change(params.change),
+    getChange: async ({ params }, _caller, touched) => change(changeNamed(params, touched)),
     reencipherChange: verb(reencipherChange),
     pauseChange: verb(pauseChange),
     resumeChange: verb(resumeChange),
-    activateChange: async ({ params, body }, { name: by }) => {
-      const input = { change: params.change as ChangeId, by, vp: body.vp, override: body.override ?? false };
+    activateChange: async ({ params, body }, { name: by }, touched) => {
+      touched.vp = body.vp.toLowerCase();
+      const input = {
+        change: changeNamed(params, touched),
+        by,
+        vp: body.vp,
+        override: body.override ?? false,
+      };
       return change((await activateChange(ports, input)).id);
     },
     finalizeChange: verb(finalizeChange),
@@ -231,7 +278,8 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     approveChange: verb(approveChange),
     purgeChange: verb(purgeChange),
 
-    createPrincipal: async ({ body }) => {
+    createPrincipal: async ({ body }, _caller, touched) => {
+      touched.asked = body.name;
       const { principal, token } = await createPrincipal(ports, body);
       return { principal: principalView(principal), token };
     },
@@ -244,6 +292,11 @@ function scopeOf(input: { readonly group?: string; readonly type?: MasterKeyType
   type: MasterKeyType;
 } {
   return { group: (input.group ?? "default") as GroupName, type: input.type ?? "WK" };
+}
+
+/** Names of an encryption context: all that is recorded of it. */
+function namesOf(context: Context | undefined): readonly string[] | undefined {
+  return context && Object.keys(context);
 }
 
 function pageInput(query: { readonly limit?: number; readonly after?: string }) {

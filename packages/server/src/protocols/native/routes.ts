@@ -5,7 +5,11 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { TSchema } from "typebox";
 import type { Principal } from "../../core/access/principal.ts";
+import type { Touched } from "../../core/audit/audit-draft.ts";
+import type { RecordedRequest, RequestLog } from "../../core/audit/request-log.ts";
 import { Failure } from "../../core/errors.ts";
+import type { FailureCode } from "../../core/errors.ts";
+import { ROUTE_RECORDING } from "./audit.ts";
 import { authorize } from "./auth.ts";
 import type { Authenticate } from "./auth.ts";
 import {
@@ -20,20 +24,34 @@ import { OPEN_ROUTES } from "./roles.ts";
 /** Largest request body of this protocol. */
 export const NATIVE_BODY_LIMIT_BYTES = BODY_LIMIT_BYTES;
 
-/** What the routes call: one function a route, which gets its validated input and who calls. */
+/**
+ * What the routes call: one function a route, which gets its validated input and who calls, and notes in `touched` what
+ * it finds out for the audit log.
+ */
 export type NativeHandlers = {
-  readonly [R in RouteName]: (input: RouteInput<R>, caller: Principal) => Promise<RouteReply<R>>;
+  readonly [R in RouteName]: (
+    input: RouteInput<R>,
+    caller: Principal,
+    touched: Touched,
+  ) => Promise<RouteReply<R>>;
 };
 
 export interface NativeRoutes {
   readonly handlers: NativeHandlers;
   readonly authenticate: Authenticate;
+  readonly requestLog: Pick<RequestLog, "admit" | "done" | "changing">;
+  /** The code of the failure that a request is refused with for whatever was thrown. */
+  readonly codeOf: (error: unknown) => FailureCode;
 }
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Who calls a native route; null until its token is checked. */
     principal: Principal | null;
+    /** What a native route touched, for the audit log. */
+    touched: Touched | null;
+    /** Whether what comes of it is recorded already, if it is refused. */
+    isRecorded: boolean;
   }
 }
 
@@ -55,6 +73,8 @@ export async function registerNativeRoutes(app: FastifyInstance, native: NativeR
   await app.register(swagger, OPENAPI_OPTIONS);
   app.addSchema(ERROR_REPLY_SCHEMA);
   app.decorateRequest("principal", null);
+  app.decorateRequest("touched", null);
+  app.decorateRequest("isRecorded", false);
   for (const name of Object.keys(ROUTES) as RouteName[]) registerRoute(app, name, native);
   registerOpenApi(app);
 }
@@ -62,6 +82,14 @@ export async function registerNativeRoutes(app: FastifyInstance, native: NativeR
 function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, native: NativeRoutes): void {
   const row: Row = ROUTES[name];
   const handle: NativeHandlers[R] = native.handlers[name];
+  const { requestLog } = native;
+  const recording = ROUTE_RECORDING[name];
+  const recordOf = (request: FastifyRequest): RecordedRequest => ({
+    request: request.id,
+    operation: name,
+    principal: request.principal ?? undefined,
+    touched: (request.touched ??= askedBy(request)),
+  });
   app.route({
     method: row.method,
     url: row.path,
@@ -78,7 +106,9 @@ function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, nativ
     },
     // Before the body is read: a stranger's body costs nothing, and tells nothing.
     onRequest: async (request) => {
-      request.principal = await authorize(name, request.headers.authorization, native.authenticate);
+      request.principal = await authorize(name, request.headers.authorization, (token) =>
+        remembered(request, native.authenticate(token)),
+      );
     },
     preValidation: async (request) => {
       if (row.body === undefined) refuseBody(request);
@@ -86,9 +116,48 @@ function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, nativ
     handler: async (request) => {
       if (request.principal === null)
         throw new Failure("internal", "The caller of the route was not checked.");
-      return await handle(inputOf<R>(row, request), request.principal);
+      const caller = request.principal;
+      requestLog.admit(caller);
+      const record = recordOf(request);
+      const run = () => handle(inputOf<R>(row, request), caller, record.touched);
+      if (recording === "change") {
+        request.isRecorded = true;
+        return await requestLog.changing(record, run);
+      }
+      const reply = await run();
+      if (recording === "use") await requestLog.done(record, "allowed");
+      return reply;
+    },
+    // The record of a refusal comes before its reply; then the application's own handler replies.
+    errorHandler: (error, request, reply) => {
+      const refusal = async (): Promise<unknown> => {
+        const code = native.codeOf(error);
+        if (request.isRecorded || UNRECORDED.has(code)) return error;
+        try {
+          await requestLog.done(recordOf(request), code);
+          return error;
+        } catch (unrecorded) {
+          return unrecorded;
+        }
+      };
+      void refusal().then((said) => reply.send(said));
     },
   });
+}
+
+/** Refusals before a request has begun to touch anything, and those of the log itself, which counts them. */
+const UNRECORDED: ReadonlySet<FailureCode> = new Set<FailureCode>(["audit-unavailable", "stopping"]);
+
+/** Who calls is known from here on, also where the route turns out to be none for them. */
+async function remembered(request: FastifyRequest, caller: Promise<Principal>): Promise<Principal> {
+  request.principal = await caller;
+  return request.principal;
+}
+
+/** What the path names, until it is found. */
+function askedBy({ params }: FastifyRequest): Touched {
+  const names = Object.values((params ?? {}) as Readonly<Record<string, string>>);
+  return names.length === 0 ? {} : { asked: names.join("/") };
 }
 
 /** The parts that the route has; Fastify has validated them against the schemas that their types are made from. */

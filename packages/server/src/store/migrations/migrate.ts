@@ -1,13 +1,17 @@
 import { Failure } from "../../core/errors.ts";
 import type { Script } from "../script.ts";
 import { foundation } from "./0001-foundation.ts";
+import { audit } from "./0002-audit.ts";
 
 /** Migrations in order; a number is never used again. Each is done whole, in the transaction that notes it. */
 const MIGRATIONS: readonly {
   readonly id: number;
   readonly name: string;
   readonly statements: readonly string[];
-}[] = [{ id: 1, name: "foundation", statements: foundation }];
+}[] = [
+  { id: 1, name: "foundation", statements: foundation },
+  { id: 2, name: "audit", statements: audit },
+];
 
 /**
  * Brings a database to the newest schema. Returns how many migrations were done.

@@ -1,0 +1,118 @@
+import type { Clock } from "../clock.ts";
+import type { Store } from "../ports/store.ts";
+import type { Touched } from "./audit-draft.ts";
+import { author, whoActs } from "./acting.ts";
+
+/** Mutations whose record is written in their own transaction, if they take effect. */
+export type RecordedMutation =
+  | "createProject"
+  | "createKey"
+  | "updateKey"
+  | "createPrincipal"
+  | "addUnit"
+  | "setUnitState"
+  | "removeUnit"
+  | "createFence"
+  | "openChange"
+  | "transition"
+  | "amendChange"
+  | "addAuditKey";
+
+/** Outcomes by which the store says that a mutation took effect. */
+export const EFFECTS: ReadonlySet<unknown> = new Set([
+  "created",
+  "updated",
+  "added",
+  "done",
+  "removed",
+  "opened",
+]);
+
+/** How the service names a mutation when it acts by itself, and what it touches. */
+interface Recording<Input> {
+  readonly event: string | ((input: Input) => string);
+  readonly touched: (input: Input) => Touched;
+}
+
+const RECORDINGS: { readonly [M in RecordedMutation]: Recording<Parameters<Store[M]>[0]> } = {
+  createProject: { event: "project.created", touched: ({ project }) => ({ project: project.id }) },
+  createKey: {
+    event: "key.created",
+    touched: ({ key, version }) => ({ project: key.projectId, key: key.id, version: version.version }),
+  },
+  updateKey: {
+    event: "key.updated",
+    touched: ({ key }) => ({
+      project: key.projectId,
+      key: key.id,
+      version: key.currentVersion,
+      note: key.state,
+    }),
+  },
+  createPrincipal: {
+    event: "principal.created",
+    touched: ({ principal }) => ({
+      subject: principal.id,
+      note: `${principal.name}: ${principal.roles.join(", ")}`,
+    }),
+  },
+  addUnit: { event: "unit.added", touched: ({ unit }) => ({ unit: unit.address, note: unit.state }) },
+  setUnitState: {
+    event: ({ state }) => `unit.${state}`,
+    touched: ({ address, state, reason }) => ({
+      unit: address,
+      note: reason === undefined ? state : `${state}: ${reason}`,
+    }),
+  },
+  removeUnit: { event: "unit.removed", touched: ({ address }) => ({ unit: address }) },
+  createFence: { event: "fence.created", touched: ({ currentVp }) => ({ vp: currentVp }) },
+  openChange: {
+    event: "change.opened",
+    touched: ({ change }) => ({ change: change.id, vp: change.from, note: change.state }),
+  },
+  transition: {
+    event: "change.transition",
+    touched: ({ change, advance }) => ({
+      change: change.id,
+      ...(advance.to !== undefined && { vp: advance.to }),
+      note: `${change.state} → ${advance.state}`,
+    }),
+  },
+  amendChange: {
+    event: "change.amended",
+    touched: ({ id, amendment }) => ({ change: id, note: Object.keys(amendment).join(", ") }),
+  },
+  addAuditKey: { event: "audit.key-added", touched: ({ key }) => ({ subject: key.fingerprint }) },
+};
+
+/**
+ * A store whose mutations write their record in the transaction of the mutation, into the outbox of the audit log.
+ * `onRecorded` is called after each that may have written one: it may have been done though its answer was lost.
+ */
+export function recordedStore(
+  store: Store,
+  ports: { clock: Clock; onRecorded: (mutation: RecordedMutation) => void },
+): Store {
+  const recorded: Record<string, unknown> = { ...store };
+  for (const name of Object.keys(RECORDINGS) as RecordedMutation[]) {
+    const mutate = store[name] as (input: unknown) => Promise<unknown>;
+    const { event, touched } = RECORDINGS[name] as Recording<unknown>;
+    recorded[name] = async (input: object) => {
+      const who = whoActs();
+      const draft = {
+        ...author(typeof event === "string" ? event : event(input)),
+        ...touched(input),
+        atMs: ports.clock.nowMs(),
+        outcome: "allowed" as const,
+      };
+      try {
+        const outcome = await mutate({ ...input, audit: draft });
+        if (who && EFFECTS.has(outcome)) who.recorded += 1;
+        return outcome;
+      } finally {
+        ports.onRecorded(name);
+      }
+    };
+  }
+  return recorded as unknown as Store;
+}
