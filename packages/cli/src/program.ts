@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
+import { auditCommands } from "./commands/audit.ts";
 import { changeCommands } from "./commands/change.ts";
 import { keyCommands } from "./commands/key.ts";
 import { masterKeyCommands } from "./commands/master-key.ts";
@@ -39,6 +40,7 @@ First steps:
   masterKeyCommands(program);
   changeCommands(program);
   principalCommands(program);
+  auditCommands(program);
   return program;
 }
 

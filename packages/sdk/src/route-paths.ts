@@ -43,4 +43,9 @@ export const ROUTE_PATHS = {
   purgeChange: { method: "POST", path: "/v1/changes/:change/purge" },
   createPrincipal: { method: "POST", path: "/v1/principals" },
   listPrincipals: { method: "GET", path: "/v1/principals" },
+  listAudit: { method: "GET", path: "/v1/audit" },
+  verifyAudit: { method: "GET", path: "/v1/audit/verify" },
+  exportAudit: { method: "GET", path: "/v1/audit/export" },
+  listAuditKeys: { method: "GET", path: "/v1/audit/keys" },
+  archiveAudit: { method: "POST", path: "/v1/audit/archive" },
 } as const satisfies { readonly [R in RouteName]: Pick<Routes[R], "method" | "path"> };

@@ -120,7 +120,7 @@ export async function composeDaemon(
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
-  const { log: auditLog, taker } = audit ?? (await beginAudit());
+  const { log: auditLog, taker, reader } = audit ?? (await beginAudit());
   if (auditLog.isFirst && (await store.listAuditKeys({})).length > 0) {
     const note = "there was no audit log at this start, though one was kept before";
     machineAlarms.raise("audit-log", note);
@@ -159,7 +159,7 @@ export async function composeDaemon(
   });
   const authentication = new Authentication({ store, vouchedRows });
   await registerNativeRoutes(app, {
-    handlers: nativeHandlers(service),
+    handlers: nativeHandlers({ ...service, audit: reader }),
     authenticate: (token) => authentication.principal(token),
     requestLog: new RequestLog({ log: auditLog, taker, clock }),
     codeOf: (error) => meaningOf(error).code,

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { beginLine, chainLine, endLine, headLine, keyLine, recordLine } from "@claviger/audit";
-import type { LogPlace, LogVisitor } from "./walk-log.ts";
+import type { LogBounds, LogPlace, LogVisitor } from "./walk-log.ts";
 import { LOG_BEGIN, walkLog } from "./walk-log.ts";
 
 export interface ExportedKey {
@@ -11,7 +11,7 @@ export interface ExportedKey {
 /** How far an export has come: what it has counted, and the record with which it ends. */
 export interface ExportCursor {
   readonly place: LogPlace;
-  readonly upTo: number;
+  readonly bounds: LogBounds;
   readonly records: number;
   readonly heads: number;
   readonly keys: number;
@@ -31,20 +31,64 @@ export function exportPage(
     lines.add(beginLine());
     for (const key of page.keys) lines.add(keyLine(key));
   }
-  const { place, more } = walkLog(db, lines, { from: cursor.place, upTo: cursor.upTo, limit: page.limit });
-  const { upTo, keys } = cursor;
+  const { place, more } = walkLog(db, lines, {
+    from: cursor.place,
+    bounds: cursor.bounds,
+    limit: page.limit,
+  });
+  const { bounds, keys } = cursor;
   const count = { records: cursor.records + lines.records, heads: cursor.heads + lines.heads, keys };
   if (!more) lines.add(endLine(count));
-  return { lines: lines.text, next: more ? { place, upTo, ...count } : undefined };
+  return { lines: lines.text, next: more ? { place, bounds, ...count } : undefined };
 }
 
 function beginning(db: DatabaseSync, keys: number): ExportCursor {
-  const { upTo } = db.prepare("SELECT coalesce(max(n), 0) AS upTo FROM records").get() as { upTo: number };
-  return { place: LOG_BEGIN, upTo, records: 0, heads: 0, keys };
+  const last = db
+    .prepare(
+      `SELECT (SELECT coalesce(max(n), 0) FROM records) AS records, (SELECT coalesce(max(n), 0) FROM heads) AS heads,
+         (SELECT coalesce(max(id), 0) FROM chains) AS chains`,
+    )
+    .get() as unknown as Omit<LogBounds, "lastSeq">;
+  const bounds = { ...last, lastSeq: Number.MAX_SAFE_INTEGER };
+  return { place: LOG_BEGIN, bounds, records: 0, heads: 0, keys };
+}
+
+const NUMBERS: readonly (readonly ["place" | "bounds" | "count", string])[] = [
+  ["place", "n"],
+  ["place", "chainId"],
+  ["place", "seq"],
+  ["bounds", "records"],
+  ["bounds", "chains"],
+  ["bounds", "heads"],
+  ["bounds", "lastSeq"],
+  ["count", "records"],
+  ["count", "heads"],
+  ["count", "keys"],
+];
+
+/** A cursor as clients carry it from page to page: its numbers, between dots. */
+export function cursorText({ place, bounds, ...count }: ExportCursor): string {
+  const parts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+    place: { ...place },
+    bounds: { ...bounds },
+    count,
+  };
+  return NUMBERS.map(([part, name]) => parts[part]?.[name] ?? 0).join(".");
+}
+
+/** Undefined for a text that is no cursor. */
+export function cursorOf(text: string): ExportCursor | undefined {
+  if (!/^\d{1,16}(?:\.\d{1,16}){9}$/.test(text)) return undefined;
+  const [n = 0, chainId = 0, seq = 0, ofRecords = 0, chains = 0, ofHeads = 0, lastSeq = 0, ...count] = text
+    .split(".")
+    .map(Number);
+  const [records = 0, heads = 0, keys = 0] = count;
+  const bounds = { records: ofRecords, chains, heads: ofHeads, lastSeq };
+  return { place: { n, chainId, seq }, bounds, records, heads, keys };
 }
 
 /** Writes what it is shown as lines, and counts it. */
-class Lines implements LogVisitor {
+export class Lines implements LogVisitor {
   #parts: string[] = [];
   records = 0;
   heads = 0;
@@ -67,7 +111,8 @@ class Lines implements LogVisitor {
     this.add(headLine(head));
   }
 
+  /** What was added since this was asked for last. */
   get text(): string {
-    return this.#parts.join("");
+    return this.#parts.splice(0).join("");
   }
 }

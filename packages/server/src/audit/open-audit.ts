@@ -6,6 +6,7 @@ import type { Alarms } from "../core/ports/alarms.ts";
 import type { AuditStore } from "../core/ports/audit-log.ts";
 import { isFailure } from "../core/errors.ts";
 import { ChainedLog } from "./chained-log.ts";
+import { LogReader } from "./log-reader.ts";
 
 const RESERVE_BYTES = 1024 * 1024;
 
@@ -13,6 +14,7 @@ const RESERVE_BYTES = 1024 * 1024;
 export interface Audit {
   readonly log: ChainedLog;
   readonly taker: OutboxTaker;
+  readonly reader: LogReader;
   /** To be called after a mutation that may have left a record. */
   readonly after: (mutation: RecordedMutation) => void;
   /** Takes over and signs what there is, and ends the thread. */
@@ -27,7 +29,7 @@ export async function openAudit(options: {
   readonly store: AuditStore;
   readonly clock: Clock;
   readonly alarms: Alarms;
-  readonly files: { readonly database: string; readonly reserve: string };
+  readonly files: { readonly database: string; readonly reserve: string; readonly archive: string };
   readonly node: string;
   /** Gets each signed head: the place for anchors outside the log. */
   readonly onSignedHead?: (head: SignedHead) => void;
@@ -47,9 +49,12 @@ export async function openAudit(options: {
   const taker = new OutboxTaker({ store, log });
   held.taker = taker;
   await taker.taken();
+  const { database: path, archive } = files;
+  const reader = new LogReader({ path, archive }, { log, taker, store, clock });
   return {
     log,
     taker,
+    reader,
     after(mutation) {
       if (mutation !== "transition") return taker.wake();
       taker.taken().then(
@@ -64,6 +69,7 @@ export async function openAudit(options: {
         if (!isFailure(error)) throw error; // the next start takes over what is left
       }
       await taker.idle();
+      await reader.close();
       await log.close();
     },
   };

@@ -19,7 +19,22 @@ export interface LogPlace {
 
 export const LOG_BEGIN: LogPlace = { n: 0, chainId: 0, seq: 0 };
 
-export interface ChainRow {
+/** What is shown at most: so that what comes while a log is read is not shown by half. */
+export interface LogBounds {
+  /** Records up to this `n`. */
+  readonly records: number;
+  /** Chains up to this id. */
+  readonly chains: number;
+  /** Signed heads up to this `n`. */
+  readonly heads: number;
+  /** In the last of those chains, heads up to this record. */
+  readonly lastSeq: number;
+}
+
+const ALL = Number.MAX_SAFE_INTEGER;
+const UNBOUNDED: LogBounds = { records: ALL, chains: ALL, heads: ALL, lastSeq: ALL };
+
+interface ChainRow {
   readonly id: number;
   readonly chain: string;
   readonly base_seq: number;
@@ -37,22 +52,22 @@ interface RecordRow {
 }
 
 /**
- * Shows the records behind `from` with their chains and signed heads, at most `limit` of them and none behind `upTo`.
+ * Shows the records behind `from` with their chains and signed heads, at most `limit` of them, within the bounds.
  * Returns where it ended; `more` says whether there are others. What the file says is shown as it is: whether it is
  * right is for the visitor.
  */
 export function walkLog(
   db: DatabaseSync,
   visitor: LogVisitor,
-  { from = LOG_BEGIN, upTo = Number.MAX_SAFE_INTEGER, limit = Number.MAX_SAFE_INTEGER } = {},
+  { from = LOG_BEGIN, bounds = UNBOUNDED, limit = ALL } = {},
 ): { readonly place: LogPlace; readonly more: boolean } {
   const chains = db
-    .prepare("SELECT id, chain, base_seq, base_hash FROM chains WHERE id > ? ORDER BY id")
-    .all(from.chainId) as unknown as ChainRow[];
-  const walk = new Walk(db, visitor, chains, from);
+    .prepare("SELECT id, chain, base_seq, base_hash FROM chains WHERE id > ? AND id <= ? ORDER BY id")
+    .all(from.chainId, bounds.chains) as unknown as ChainRow[];
+  const walk = new Walk({ db, visitor, bounds }, chains, from);
   const records = db
     .prepare("SELECT n, chain_id, seq, hash, text FROM records WHERE n > ? AND n <= ? ORDER BY n")
-    .iterate(from.n, upTo) as Iterable<unknown> as Iterable<RecordRow>;
+    .iterate(from.n, bounds.records) as Iterable<unknown> as Iterable<RecordRow>;
   let shown = 0;
   for (const record of records) {
     if (shown === limit) return { place: walk.place, more: true };
@@ -66,14 +81,20 @@ export function walkLog(
 class Walk {
   readonly #db: DatabaseSync;
   readonly #visitor: LogVisitor;
+  readonly #bounds: LogBounds;
   readonly #chains: ChainRow[];
   #heads: HeadRow[] = [];
   #nextHead = 0;
   place: LogPlace;
 
-  constructor(db: DatabaseSync, visitor: LogVisitor, chains: ChainRow[], from: LogPlace) {
+  constructor(
+    { db, visitor, bounds }: { db: DatabaseSync; visitor: LogVisitor; bounds: LogBounds },
+    chains: ChainRow[],
+    from: LogPlace,
+  ) {
     this.#db = db;
     this.#visitor = visitor;
+    this.#bounds = bounds;
     this.#chains = chains;
     this.place = from;
     if (from.chainId > 0) this.#readHeads(from.chainId, from.seq);
@@ -89,11 +110,11 @@ class Walk {
 
   end(): void {
     while (this.#chains.length > 0) this.#nextChain();
-    this.#showHeads(Number.MAX_SAFE_INTEGER);
+    this.#showHeads(ALL);
   }
 
   #nextChain(): void {
-    this.#showHeads(Number.MAX_SAFE_INTEGER);
+    this.#showHeads(ALL);
     const row = this.#chains.shift();
     if (!row) return;
     const { id, chain, base_seq: seq, base_hash: hash } = row;
@@ -105,8 +126,15 @@ class Walk {
 
   #readHeads(chainId: number, afterSeq: number): void {
     this.#heads = this.#db
-      .prepare("SELECT seq, text, signature FROM heads WHERE chain_id = ? AND seq > ? ORDER BY seq, n")
-      .all(chainId, afterSeq) as unknown as HeadRow[];
+      .prepare(
+        "SELECT seq, text, signature FROM heads WHERE chain_id = ? AND seq > ? AND n <= ? AND seq <= ? ORDER BY seq, n",
+      )
+      .all(
+        chainId,
+        afterSeq,
+        this.#bounds.heads,
+        chainId < this.#bounds.chains ? ALL : this.#bounds.lastSeq,
+      ) as unknown as HeadRow[];
     this.#nextHead = 0;
   }
 

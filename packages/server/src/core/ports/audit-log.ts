@@ -1,4 +1,4 @@
-import type { AuditDraft, OutboxRow } from "../audit/audit-draft.ts";
+import type { AuditDraft, OutboxRow, Touched } from "../audit/audit-draft.ts";
 
 /**
  * PORT: the audit log of this node, a chain of records.
@@ -47,4 +47,80 @@ export interface AuditStore {
     readonly audit?: AuditDraft | undefined;
     key: AuditKeyRecord;
   }): Promise<"added" | "exists">;
+}
+
+/** Which records are asked for. Members that are given must all fit. */
+export interface AuditFilter {
+  /** Name or id. */
+  readonly principal?: string | undefined;
+  readonly project?: string | undefined;
+  readonly key?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly outcome?: string | undefined;
+  /** RFC 3339; from then on, and before then. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly order: "newest" | "oldest";
+  readonly limit: number;
+  /** `next` of the page before, or behind the last record that there is now. */
+  readonly after: number | "end" | undefined;
+}
+
+/** A record as it is shown; its text in the log is what counts. */
+export interface AuditItem extends Touched {
+  readonly chain: string;
+  readonly seq: number;
+  readonly at: string;
+  readonly operation: string;
+  readonly outcome: string;
+  readonly request?: string | undefined;
+  readonly principalId?: string | undefined;
+  readonly principal?: string | undefined;
+}
+
+export interface AuditPage {
+  readonly items: readonly AuditItem[];
+  /** Where the page behind this one begins. */
+  readonly next: number | undefined;
+}
+
+/** A fault that verification has found; docs/audit.md explains each. */
+export interface AuditFaultFound {
+  readonly what: string;
+  readonly chain: string;
+  readonly seq: number;
+  readonly detail: string;
+}
+
+/** What verification of the whole log found. */
+export interface AuditVerified {
+  readonly records: number;
+  readonly heads: number;
+  readonly chains: readonly { readonly chain: string; readonly seq: number; readonly hash: string }[];
+  /** Records behind the last signed head. */
+  readonly unsigned: number;
+  readonly signedBy: readonly string[];
+  readonly faults: readonly AuditFaultFound[];
+  readonly faultCount: number;
+}
+
+/** PORT: the audit log for those who read it. It reads beside the writing, in a thread of its own. */
+export interface AuditReader {
+  list(filter: AuditFilter): Promise<AuditPage>;
+  /** Verifies the whole log against the keys that ever signed and the head that this process knows. */
+  verify(): Promise<AuditVerified>;
+  /** A page of an export. @throws Failure `invalid-request` for a cursor that is none. */
+  exportPage(page: { after: string | undefined; limit: number }): Promise<{
+    readonly lines: string;
+    readonly next: string | undefined;
+  }>;
+  /**
+   * Moves records up to the last head that was signed before `before` (RFC 3339; by default now) into a file of the
+   * archive, which is verified before anything is deleted. `file` is undefined when there is nothing to move.
+   * @throws Failure `audit-damaged` when what is to be moved has a fault.
+   */
+  archive(input: { before: string | undefined }): Promise<{
+    readonly file: string | undefined;
+    readonly records: number;
+  }>;
 }

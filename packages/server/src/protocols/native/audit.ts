@@ -55,4 +55,10 @@ export const ROUTE_RECORDING = {
 
   createPrincipal: "change",
   listPrincipals: "use",
+
+  listAudit: "refusals",
+  verifyAudit: "use",
+  exportAudit: "use",
+  listAuditKeys: "use",
+  archiveAudit: "use",
 } as const satisfies Record<RouteName, RouteRecording>;

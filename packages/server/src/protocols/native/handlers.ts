@@ -22,6 +22,7 @@ import {
   copyMasterKey,
   generateMasterKey,
 } from "../../core/operations/master-key-commands.ts";
+import { listAuditKeys } from "../../core/operations/list-audit-keys.ts";
 import { listProjects } from "../../core/operations/list-projects.ts";
 import { planChange } from "../../core/operations/plan-change.ts";
 import { purgeChange } from "../../core/operations/purge-change.ts";
@@ -34,10 +35,13 @@ import { reasonsNotReady, reportStatus } from "../../core/operations/report-stat
 import { reportUnit } from "../../core/operations/report-units.ts";
 import { restoreChange } from "../../core/operations/restore-change.ts";
 import { rotateKey } from "../../core/operations/rotate-key.ts";
+import type { AuditReader } from "../../core/ports/audit-log.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
 import type { NativeHandlers } from "./routes.ts";
 import {
+  auditRecordView,
+  auditVerificationView,
   changeView,
   keyView,
   planView,
@@ -48,11 +52,12 @@ import {
 } from "./translate.ts";
 
 const PAGE = 100;
+const EXPORT_PAGE = 1000;
 const DATA_KEY_BYTES = 32;
 
 /** Every native route as one call of the domain: translate, call, translate back. */
-export function nativeHandlers(ports: ServicePorts): NativeHandlers {
-  const { keys, store, units } = ports;
+export function nativeHandlers(ports: ServicePorts & { readonly audit: AuditReader }): NativeHandlers {
+  const { audit, keys, store, units } = ports;
 
   const projectNamed = async (params: { project: string; key?: string }, touched: Touched) => {
     const project = await keys.project(params.project);
@@ -284,6 +289,24 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       return { principal: principalView(principal), token };
     },
     listPrincipals: async () => ({ items: (await store.listPrincipals({})).map(principalView) }),
+
+    listAudit: async ({ query }) => {
+      const { order = "newest", limit = PAGE, after, ...filter } = query;
+      const page = { order, limit, after: placeOf(after) };
+      const { items, next } = await audit.list({ ...filter, ...page });
+      return { items: items.map(auditRecordView), next: next === undefined ? null : String(next) };
+    },
+    verifyAudit: async () => auditVerificationView(await audit.verify()),
+    exportAudit: async ({ query }) => {
+      const page = { after: query.after, limit: query.limit ?? EXPORT_PAGE };
+      const { lines, next } = await audit.exportPage(page);
+      return { lines, next: next ?? null };
+    },
+    listAuditKeys: async () => ({ items: await listAuditKeys(ports) }),
+    archiveAudit: async ({ body }) => {
+      const { file, records } = await audit.archive({ before: body.before });
+      return { file: file ?? null, records };
+    },
   };
 }
 
@@ -292,6 +315,12 @@ function scopeOf(input: { readonly group?: string; readonly type?: MasterKeyType
   type: MasterKeyType;
 } {
   return { group: (input.group ?? "default") as GroupName, type: input.type ?? "WK" };
+}
+
+/** Behind which record a page of the audit log begins. */
+function placeOf(after: string | undefined): number | "end" | undefined {
+  if (after === undefined || after === "end") return after;
+  return Number(after);
 }
 
 /** Names of an encryption context: all that is recorded of it. */

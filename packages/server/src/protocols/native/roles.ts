@@ -60,6 +60,12 @@ export const ROUTE_ROLES = {
 
   createPrincipal: ["administrator"],
   listPrincipals: ["administrator", "auditor"],
+
+  listAudit: ["administrator", "auditor"],
+  verifyAudit: ["administrator", "auditor"],
+  exportAudit: ["administrator", "auditor"],
+  listAuditKeys: ["administrator", "auditor"],
+  archiveAudit: ["administrator"],
 } as const satisfies Record<RouteName, readonly Role[]>;
 
 /** Routes that need no token: they tell nothing about keys, and supervisors have no tokens. */

@@ -1,4 +1,6 @@
 import type {
+  AuditRecordView,
+  AuditVerificationView,
   ChangeView,
   KeyView,
   ObstacleView,
@@ -12,6 +14,7 @@ import type { KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
 import type { ChangeReport } from "../../core/operations/report-change.ts";
 import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
+import type { AuditItem, AuditVerified } from "../../core/ports/audit-log.ts";
 import type { PrincipalRecord } from "../../core/ports/store.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
@@ -120,4 +123,42 @@ export function changeView(report: ChangeReport): ChangeView {
 export function principalView(principal: PrincipalRecord): PrincipalView {
   const { id, name, roles } = principal;
   return { id, name, roles: [...roles], createdAt: at(principal.createdAtMs) };
+}
+
+export function auditRecordView(item: AuditItem): AuditRecordView {
+  return {
+    chain: item.chain,
+    seq: item.seq,
+    at: item.at,
+    operation: item.operation,
+    outcome: item.outcome,
+    request: item.request ?? null,
+    principalId: item.principalId ?? null,
+    principal: item.principal ?? null,
+    project: item.project ?? null,
+    key: item.key ?? null,
+    version: item.version ?? null,
+    context: item.context === undefined ? null : [...item.context],
+    unit: item.unit ?? null,
+    register: item.register ?? null,
+    change: item.change ?? null,
+    vp: item.vp ?? null,
+    subject: item.subject ?? null,
+    asked: item.asked ?? null,
+    note: item.note ?? null,
+  };
+}
+
+export function auditVerificationView(found: AuditVerified): AuditVerificationView {
+  const { records, heads, chains, unsigned, signedBy, faults, faultCount } = found;
+  return {
+    verified: faultCount === 0,
+    records,
+    heads,
+    chains: [...chains],
+    unsigned,
+    signedBy: [...signedBy],
+    faultCount,
+    faults: [...faults],
+  };
 }
