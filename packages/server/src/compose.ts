@@ -159,7 +159,7 @@ export async function composeDaemon(
   });
   const authentication = new Authentication({ store, vouchedRows });
   await registerNativeRoutes(app, {
-    handlers: nativeHandlers({ ...service, audit: reader }),
+    handlers: nativeHandlers({ ...service, audit: reader, auditTroubles: () => auditLog.troubles() }),
     authenticate: (token) => authentication.principal(token),
     requestLog: new RequestLog({ log: auditLog, taker, clock }),
     codeOf: (error) => meaningOf(error).code,

@@ -56,7 +56,13 @@ const EXPORT_PAGE = 1000;
 const DATA_KEY_BYTES = 32;
 
 /** Every native route as one call of the domain: translate, call, translate back. */
-export function nativeHandlers(ports: ServicePorts & { readonly audit: AuditReader }): NativeHandlers {
+export function nativeHandlers(
+  ports: ServicePorts & {
+    readonly audit: AuditReader;
+    /** Why the audit log cannot be written. */
+    readonly auditTroubles: () => readonly string[];
+  },
+): NativeHandlers {
   const { audit, keys, store, units } = ports;
 
   const projectNamed = async (params: { project: string; key?: string }, touched: Touched) => {
@@ -99,7 +105,7 @@ export function nativeHandlers(ports: ServicePorts & { readonly audit: AuditRead
 
   return {
     getStatus: async () => {
-      const reasons = [...(await reasonsNotReady(ports))];
+      const reasons = [...(await reasonsNotReady(ports)), ...ports.auditTroubles()];
       const groups = (await reportStatus(ports)).map((group) => ({
         ...group,
         openChange: group.openChange ?? null,

@@ -117,7 +117,7 @@ function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, nativ
       if (request.principal === null)
         throw new Failure("internal", "The caller of the route was not checked.");
       const caller = request.principal;
-      requestLog.admit(caller);
+      if (recording !== "refusals") requestLog.admit(caller);
       const record = recordOf(request);
       const run = () => handle(inputOf<R>(row, request), caller, record.touched);
       if (recording === "change") {
