@@ -88,6 +88,8 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
   finalizeRows: ONE,
   dropNextForms: ONE,
   dropOldForms: ONE,
+  addAuditKey: ONE,
+  dropOutbox: ONE,
   writeSweep: kinds({ "to go on": true, complete: true }, ({ sweep }) =>
     sweep.complete ? "complete" : "to go on",
   ),

@@ -44,6 +44,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
     ["first start", 1],
     ["keys", 1],
   ],
+  "store.addAuditKey": [["first start", 1]],
+  "store.dropOutbox": [
+    ["first start", 1],
+    ["keys", 2],
+  ],
   "store.updateKey(rotate)": [["keys", 1]],
   "store.updateKey(state)": [["keys", 1]],
   "store.updateKey(schedule-deletion)": [["a key's end", 1]],

@@ -13,6 +13,7 @@ import {
   encrypt,
   isConnectionGone,
 } from "./client-load.ts";
+import { openDatabase } from "./data-folder.ts";
 import { checkInvariants } from "./invariants.ts";
 import { Operator, drive } from "./operator.ts";
 import type { Point } from "./points.ts";
@@ -99,8 +100,11 @@ export async function recover(scenario: Scenario, run: Template, interrupted: nu
     await drive(operator, scenario.steps, interrupted);
     if (createsNothing) await requestsSucceed(client, ledger);
     await checkLedger(client, ledger);
+    const { faults } = await client.audit.verify();
+    if (faults.length > 0) throw new Error(`the audit log is not whole: ${JSON.stringify(faults)}`);
     client.close();
   }
+  checkOutbox(folder);
   const found = await checkInvariants(folder);
   const wrong = scenario.end(found);
   if (wrong !== undefined) throw new Error(`at the end ${wrong}`);
@@ -140,6 +144,13 @@ export async function driveUntilGone(
     client.close();
   }
   return step;
+}
+
+/** Every record is in the audit log when a daemon has stopped. */
+function checkOutbox(folder: string): void {
+  using db = openDatabase(folder);
+  const { left } = db.prepare("SELECT count(*) AS left FROM audit_outbox").get() as { left: number };
+  if (left > 0) throw new Error(`${left} records are left in the outbox`);
 }
 
 /** One request of each kind, with no more than the retries that are promised. */

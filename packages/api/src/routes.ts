@@ -19,6 +19,16 @@ import {
   oneOf,
 } from "./words.ts";
 import {
+  AuditArchiveBody,
+  AuditArchiveView,
+  AuditExportQuery,
+  AuditExportView,
+  AuditKeyView,
+  AuditQuery,
+  AuditRecordView,
+  AuditVerificationView,
+} from "./audit.ts";
+import {
   CensusView,
   ChangeView,
   ImportTokenView,
@@ -491,6 +501,40 @@ export const ROUTES = {
     summary: "Revoke a token, at once and for ever",
     params: Type.Object({ principal: NameOrId, token: Uuid }, closed),
     reply: TokenView,
+  },
+
+  listAudit: {
+    method: "GET",
+    path: "/v1/audit",
+    summary: "Records of the audit log; a page may be shorter than its limit and yet have a next one",
+    query: AuditQuery,
+    reply: pageOf(AuditRecordView),
+  },
+  verifyAudit: {
+    method: "GET",
+    path: "/v1/audit/verify",
+    summary: "Verify the whole audit log: hashes, chains, signatures, and the head that the service knows",
+    reply: AuditVerificationView,
+  },
+  exportAudit: {
+    method: "GET",
+    path: "/v1/audit/export",
+    summary: "Export the audit log page by page, to be verified without the service",
+    query: AuditExportQuery,
+    reply: AuditExportView,
+  },
+  listAuditKeys: {
+    method: "GET",
+    path: "/v1/audit/keys",
+    summary: "Public keys that have ever signed the audit log",
+    reply: Type.Object({ items: Type.Array(AuditKeyView) }),
+  },
+  archiveAudit: {
+    method: "POST",
+    path: "/v1/audit/archive",
+    summary: "Move records up to a signed head into a file of the archive, once it is verified",
+    body: AuditArchiveBody,
+    reply: AuditArchiveView,
   },
 } as const satisfies Record<string, RouteRow>;
 

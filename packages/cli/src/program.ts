@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
+import { auditCommands } from "./commands/audit.ts";
 import { changeCommands } from "./commands/change.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { daemonCommands } from "./commands/daemon.ts";
@@ -45,6 +46,7 @@ First steps:
   principalCommands(program);
   roleCommands(program);
   tokenCommands(program);
+  auditCommands(program);
   daemonCommands(program);
   completionCommand(program);
   return program;

@@ -1,5 +1,6 @@
 import type { CensusView, ChangeView, RouteName, RouteReply, StatusView } from "@claviger/api";
 import { connectDefault } from "#default-transport";
+import { Audit } from "./audit.ts";
 import type { CallInput, CallOptions, Line } from "./call.ts";
 import { callRoute } from "./call.ts";
 import { Changes } from "./changes.ts";
@@ -50,6 +51,7 @@ export class ClavigerClient {
   readonly changes: Changes;
   /** Who may call. */
   readonly principals: Principals;
+  readonly audit: Audit;
   readonly #line: Line;
 
   constructor({ address, token, tls, transport, retries = RETRY_LIMIT }: ClavigerClientOptions) {
@@ -73,6 +75,7 @@ export class ClavigerClient {
     this.masterKeys = new MasterKeys(this);
     this.changes = new Changes(this);
     this.principals = new Principals(this);
+    this.audit = new Audit(this);
   }
 
   /**

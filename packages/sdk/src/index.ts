@@ -20,6 +20,7 @@ export { fromBase64, toBase64 } from "./base64.ts";
 export { isOpen, isVerified } from "./change-states.ts";
 export type { Until, WaitOptions } from "./wait-for-change.ts";
 export type { PageQuery } from "./caller.ts";
+export type { AuditQuery } from "./audit.ts";
 export type { Page } from "./pages.ts";
 export type { Changes } from "./changes.ts";
 export type { Grant, NewPrincipal, NewToken, Principals } from "./principals.ts";
@@ -40,6 +41,10 @@ export type { MasterKeys, UnitRegisters } from "./master-keys.ts";
 
 export { PLAINTEXT_LIMIT_BYTES, PROJECT_ROLES, ROLES } from "./words.ts";
 export type {
+  AuditArchiveView,
+  AuditKeyView,
+  AuditRecordView,
+  AuditVerificationView,
   CensusView,
   ChangeStateName,
   ChangeView,

@@ -57,4 +57,9 @@ export const ROUTE_PATHS = {
   createToken: { method: "POST", path: "/v1/principals/:principal/tokens" },
   listTokens: { method: "GET", path: "/v1/principals/:principal/tokens" },
   revokeToken: { method: "POST", path: "/v1/principals/:principal/tokens/:token/revoke" },
+  listAudit: { method: "GET", path: "/v1/audit" },
+  verifyAudit: { method: "GET", path: "/v1/audit/verify" },
+  exportAudit: { method: "GET", path: "/v1/audit/export" },
+  listAuditKeys: { method: "GET", path: "/v1/audit/keys" },
+  archiveAudit: { method: "POST", path: "/v1/audit/archive" },
 } as const satisfies { readonly [R in RouteName]: Pick<Routes[R], "method" | "path"> };

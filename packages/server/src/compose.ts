@@ -1,9 +1,16 @@
 import { join } from "node:path";
+import type { Audit } from "./audit/open-audit.ts";
+import { openAudit } from "./audit/open-audit.ts";
 import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
 import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
 import type { Clock } from "./core/clock.ts";
+import { LogToCome } from "./core/audit/log-to-come.ts";
+import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
+import { recordedStore } from "./core/audit/recorded-store.ts";
+import { recordedUnit } from "./core/audit/recorded-unit.ts";
+import { RequestLog } from "./core/audit/request-log.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
 import { DestructionTimer } from "./core/hierarchy/destruction-timer.ts";
@@ -20,6 +27,7 @@ import {
   openVouchedRows,
 } from "./core/operations/initialise.ts";
 import { finishRemovals } from "./core/operations/remove-unit.ts";
+import { openAuditKey } from "./core/operations/open-audit-key.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
@@ -31,8 +39,10 @@ import { AttachedUnits } from "./core/unit/attached-units.ts";
 import type { CryptoUnit } from "./core/unit/crypto-unit.ts";
 import { FirstStart } from "./ops/first-start.ts";
 import { buildApp } from "./http/app.ts";
+import { meaningOf } from "./http/failure-of.ts";
 import { registerHealth } from "./http/health.ts";
 import { alarmLog } from "./ops/alarm-log.ts";
+import { auditFiles, nodeId, writePublicKeys } from "./ops/audit-files.ts";
 import type { Config } from "./ops/config.ts";
 import type { DataFolder } from "./ops/data-folder.ts";
 import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
@@ -90,7 +100,9 @@ export async function composeDaemon(
   const tls = config.tls && serveTls(config.tls, presentFailure, log);
   const data = openDataFolder(config.dataFolder);
   opened.use(lockDataFolder(data.path));
-  const folder = unitFolder(data, interposed);
+  const { clock = systemClock } = interposed;
+  const logToCome = new LogToCome();
+  const folder = unitFolder(data, interposed, (unit) => recordedUnit(unit, { log: logToCome, clock }));
   const place = await reachStore(config, data);
   opened.defer(() => place.leave());
   const firstStart = new FirstStart(data);
@@ -98,21 +110,44 @@ export async function composeDaemon(
 
   const adapter = await place.open();
   opened.defer(() => adapter.close());
-  const store = settledStore(interposed.store?.(adapter) ?? adapter);
-  const { clock = systemClock } = interposed;
+  let audit: Audit | undefined;
+  const store = recordedStore(settledStore(interposed.store?.(adapter) ?? adapter), {
+    clock,
+    onRecorded: (mutation) => audit?.after(mutation),
+  });
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
-  const alarms = alarmLog(log, metrics.countAlarm);
+  const machineAlarms = alarmLog(log, metrics.countAlarm);
+  const alarms = recordedAlarms(machineAlarms, { log: logToCome, clock });
   opened.defer(() => units.close());
   const materials = new OpenedMaterials({ units, store, alarms });
   const ports = { store, units, folder, materials, alarms, clock };
 
+  const files = auditFiles(data);
+  const beginAudit = async (): Promise<Audit> => {
+    const node = nodeId(data);
+    audit = await openAudit({ store, clock, alarms: machineAlarms, files, node });
+    const { close, log: chained } = audit;
+    opened.defer(close);
+    logToCome.open(chained);
+    return audit;
+  };
+  // At a first start the first commands are recorded; at any other, what refuses the start leaves the log as it is.
+  if (due) await beginAudit();
   const created = due ? await initialiseMasterKey(ports) : undefined;
   await attachUnits(ports);
   await finishRemovals(ports);
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
+  const { log: auditLog, taker, reader } = audit ?? (await beginAudit());
+  if (auditLog.isFirst && (await store.listAuditKeys({})).length > 0) {
+    const note = "there was no audit log at this start, though one was kept before";
+    machineAlarms.raise("audit-log", note);
+    auditLog.appendLater({ atMs: clock.nowMs(), operation: "audit.missing", outcome: "alarm", note });
+  }
+  auditLog.signWith(await openAuditKey({ ...ports, vouchedRows }));
+  writePublicKeys(files.keys, await store.listAuditKeys({}));
   if (due) {
     await firstStart.createAdministrator({ ...ports, vouchedRows });
     firstStart.complete();
@@ -146,13 +181,13 @@ export async function composeDaemon(
   });
   registerHealth(app, {
     readiness: async () => {
-      const reasons = await reasonsNotReady(service);
+      const reasons = [...(await reasonsNotReady(service)), ...auditLog.troubles()];
       return { ready: reasons.length === 0, reasons };
     },
     metrics,
   });
   await registerNativeRoutes(app, {
-    handlers: nativeHandlers(service),
+    handlers: nativeHandlers({ ...service, audit: reader, auditTroubles: () => auditLog.troubles() }),
     gate: {
       authenticate: async (token) => {
         const { principal, record } = await authentication.principal(token);
@@ -162,6 +197,8 @@ export async function composeDaemon(
       admit: (caller, wanted) => admit((ref) => keys.project(ref), caller, wanted),
       revocations,
     },
+    requestLog: new RequestLog({ log: auditLog, taker, clock }),
+    codeOf: (error) => meaningOf(error).code,
   });
   opened.defer(() => app.close());
   const url = await listen(app, config);
@@ -214,18 +251,21 @@ function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): D
   });
 }
 
-function unitFolder(data: DataFolder, { unit: interpose, kdf }: Interposed): UnitFolder {
+function unitFolder(
+  data: DataFolder,
+  { unit: interpose = (unit) => unit, kdf }: Interposed,
+  recorded: (unit: CryptoUnit) => CryptoUnit,
+): UnitFolder {
   const folder = softwareUnitFolder({
     units: data.units,
     pins: data.pins,
     writeSecretFile,
     ...(kdf && { kdf }),
   });
-  if (!interpose) return folder;
   return {
     ...folder,
-    create: async (address, group) => interpose(await folder.create(address, group)),
-    open: async (address) => interpose(await folder.open(address)),
+    create: async (address, group) => recorded(interpose(await folder.create(address, group))),
+    open: async (address) => recorded(interpose(await folder.open(address))),
   };
 }
 

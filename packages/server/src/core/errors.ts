@@ -393,6 +393,16 @@ export const FAILURES = {
     "The database was written by a newer release.",
     "Run that release, or restore an older backup.",
   ),
+  "audit-unavailable": row(
+    "unavailable",
+    "The audit log cannot be written, so nothing is done.",
+    "See /readyz for the reason: free space, or bring the audit folder back; the service goes on by itself.",
+  ),
+  "audit-damaged": row(
+    "internal",
+    "The audit log is damaged, or not an audit log of Claviger.",
+    "Set its folder aside for the auditors, and start again: a new chain begins, and says so.",
+  ),
   "data-folder-in-use": row(
     "conflict",
     "Another daemon uses this data folder.",

@@ -1,5 +1,6 @@
 import type { Store } from "../core/ports/store.ts";
 import type { QueryBuilder, Script } from "./script.ts";
+import { addAuditKey, dropOutbox, listAuditKeys, listOutbox, recorded } from "./queries/audit.ts";
 import {
   amendChange,
   listChanges,
@@ -59,53 +60,53 @@ const walk = <S extends StoreScript["script"]>(script: S) => ({ kind: "walk" as 
 const write = <S extends StoreScript["script"]>(script: S) => ({ kind: "write" as const, script });
 
 export const SCRIPTS = {
-  createProject: write(createProject),
+  createProject: write(recorded(createProject)),
   findProject: read(findProject),
   listProjects: read(listProjects),
   readKek: read(readKek),
 
-  createKey: write(createKey),
+  createKey: write(recorded(createKey)),
   findKey: read(findKey),
   listKeys: read(listKeys),
   readKeyVersion: read(readKeyVersion),
   listKeyVersions: read(listKeyVersions),
-  updateKey: write(updateKey),
+  updateKey: write(recorded(updateKey)),
   listKeysDue: read(listKeysDue),
-  destroyKey: write(destroyKey),
+  destroyKey: write(recorded(destroyKey)),
 
-  putImportToken: write(putImportToken),
+  putImportToken: write(recorded(putImportToken)),
   findImportToken: read(findImportToken),
-  importKeyVersion: write(importKeyVersion),
+  importKeyVersion: write(recorded(importKeyVersion)),
   dropExpiredImportTokens: write(dropExpiredImportTokens),
 
-  createPrincipal: write(createPrincipal),
+  createPrincipal: write(recorded(createPrincipal)),
   findPrincipal: read(findPrincipal),
   listPrincipals: read(listPrincipals),
-  updatePrincipal: write(updatePrincipal),
+  updatePrincipal: write(recorded(updatePrincipal)),
   listFormerPrincipals: read(listFormerPrincipals),
-  adoptFormerPrincipal: write(adoptFormerPrincipal),
+  adoptFormerPrincipal: write(recorded(adoptFormerPrincipal)),
 
-  createToken: write(createToken),
+  createToken: write(recorded(createToken)),
   findTokenByHash: read(findTokenByHash),
   findToken: read(findToken),
   listTokens: read(listTokens),
-  revokeToken: write(revokeToken),
+  revokeToken: write(recorded(revokeToken)),
   readRevocations: read(readRevocations),
 
-  addUnit: write(addUnit),
+  addUnit: write(recorded(addUnit)),
   listUnits: read(listUnits),
-  setUnitState: write(setUnitState),
-  removeUnit: write(removeUnit),
+  setUnitState: write(recorded(setUnitState)),
+  removeUnit: write(recorded(removeUnit)),
 
-  createFence: write(createFence),
+  createFence: write(recorded(createFence)),
   readFence: read(readFence),
   listFences: read(listFences),
-  openChange: write(openChange),
+  openChange: write(recorded(openChange)),
   readChange: read(readChange),
   listChanges: read(listChanges),
   readHistory: read(readHistory),
-  transition: write(transition),
-  amendChange: write(amendChange),
+  transition: write(recorded(transition)),
+  amendChange: write(recorded(amendChange)),
 
   claimRows: write(claimRows),
   commitRows: write(commitRows),
@@ -123,6 +124,11 @@ export const SCRIPTS = {
   listFailedRows: scan(listFailedRows),
   sampleRows: scan(sampleRows),
   listPatterns: read(listPatterns),
+
+  listOutbox: read(listOutbox),
+  dropOutbox: write(dropOutbox),
+  listAuditKeys: read(listAuditKeys),
+  addAuditKey: write(recorded(addAuditKey)),
 } as const satisfies Record<string, StoreScript>;
 
 export type ScriptName = keyof typeof SCRIPTS;

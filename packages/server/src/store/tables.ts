@@ -76,6 +76,15 @@ export interface Tables {
     refused: string;
     complete: number;
   };
+  /** `draft` is JSON of AuditDraft. */
+  audit_outbox: { id: Generated<number>; mark: string; draft: string };
+  audit_keys: {
+    n: Generated<number>;
+    fingerprint: string;
+    public_key: Uint8Array;
+    sealed: Uint8Array;
+    created_at_ms: number;
+  };
 }
 
 interface PrincipalTable {

@@ -28,12 +28,15 @@ export async function decrypt(
     readonly project: ProjectRecord;
     readonly ciphertext: Uint8Array;
     readonly context: EncryptionContext;
+    /** Told which key and version the ciphertext names, before it is opened: what a refusal is recorded with. */
+    readonly onKey?: (named: { readonly key: KeyId; readonly version: number }) => void;
   },
 ): Promise<Decrypted> {
   const { project } = input;
   const parsed = parseCiphertext(input.ciphertext);
   const context = encodeContext(input.context);
   const { keyId, keyVersion } = parsed;
+  input.onKey?.({ key: keyId, version: keyVersion });
   const version = await refusing(async () => {
     const key: KeyRecord = await ports.keys.key(project.id, keyId);
     requireKeyState(key, "decrypt");

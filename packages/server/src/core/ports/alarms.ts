@@ -12,4 +12,5 @@ export type AlarmName =
   | "change-blocked"
   | "rows-refused"
   | "destruction-failed"
-  | "runner-failed";
+  | "runner-failed"
+  | "audit-log";

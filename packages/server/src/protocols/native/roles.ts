@@ -83,6 +83,12 @@ export const ROUTE_ROLES = {
   createToken: ofPrincipal("administrator"),
   listTokens: ofPrincipal("administrator", "auditor"),
   revokeToken: ofPrincipal("administrator"),
+
+  listAudit: inService("administrator", "auditor"),
+  verifyAudit: inService("administrator", "auditor"),
+  exportAudit: inService("administrator", "auditor"),
+  listAuditKeys: inService("administrator", "auditor"),
+  archiveAudit: inService("administrator"),
 } as const satisfies Record<RouteName, Requirement>;
 
 /**

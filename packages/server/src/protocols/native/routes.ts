@@ -5,7 +5,11 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { TSchema } from "typebox";
 import type { Principal } from "../../core/access/principal.ts";
+import type { Touched } from "../../core/audit/audit-draft.ts";
+import type { RecordedRequest, RequestLog } from "../../core/audit/request-log.ts";
 import { Failure } from "../../core/errors.ts";
+import type { FailureCode } from "../../core/errors.ts";
+import { ROUTE_RECORDING } from "./audit.ts";
 import { authorize } from "./auth.ts";
 import type { Admission, Gate } from "./auth.ts";
 import {
@@ -20,20 +24,36 @@ import { KEY_BEARING, OPEN_ROUTES } from "./roles.ts";
 /** Largest request body of this protocol. */
 export const NATIVE_BODY_LIMIT_BYTES = BODY_LIMIT_BYTES;
 
-/** What the routes call: one function a route, which gets its validated input and who calls. */
+/**
+ * What the routes call: one function a route, which gets its validated input and who calls, and notes in `touched` what
+ * it finds out for the audit log.
+ */
 export type NativeHandlers = {
-  readonly [R in RouteName]: (input: RouteInput<R>, caller: Principal) => Promise<RouteReply<R>>;
+  readonly [R in RouteName]: (
+    input: RouteInput<R>,
+    caller: Principal,
+    touched: Touched,
+  ) => Promise<RouteReply<R>>;
 };
 
 export interface NativeRoutes {
   readonly handlers: NativeHandlers;
   readonly gate: Gate;
+  readonly requestLog: Pick<RequestLog, "admit" | "done" | "changing">;
+  /** The code of the failure that a request is refused with for whatever was thrown. */
+  readonly codeOf: (error: unknown) => FailureCode;
 }
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Who was let in to a native route; null until that is known. */
+    /** Who calls a native route; null until its token is checked. */
+    principal: Principal | null;
+    /** Who was let in; null until that is known. */
     admission: Admission | null;
+    /** What a native route touched, for the audit log. */
+    touched: Touched | null;
+    /** Whether what comes of it is recorded already, if it is refused. */
+    isRecorded: boolean;
   }
 }
 
@@ -55,6 +75,9 @@ export async function registerNativeRoutes(app: FastifyInstance, native: NativeR
   await app.register(swagger, OPENAPI_OPTIONS);
   app.addSchema(ERROR_REPLY_SCHEMA);
   app.decorateRequest("admission", null);
+  app.decorateRequest("principal", null);
+  app.decorateRequest("touched", null);
+  app.decorateRequest("isRecorded", false);
   for (const name of Object.keys(ROUTES) as RouteName[]) registerRoute(app, name, native);
   registerOpenApi(app);
 }
@@ -62,8 +85,22 @@ export async function registerNativeRoutes(app: FastifyInstance, native: NativeR
 function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, native: NativeRoutes): void {
   const row: Row = ROUTES[name];
   const handle: NativeHandlers[R] = native.handlers[name];
-  const letIn = (request: FastifyRequest) =>
-    authorize(native.gate, name, { authorization: request.headers.authorization, params: request.params });
+  const { requestLog } = native;
+  const recording = ROUTE_RECORDING[name];
+  const recordOf = (request: FastifyRequest): RecordedRequest => ({
+    request: request.id,
+    operation: name,
+    principal: request.principal ?? undefined,
+    touched: (request.touched ??= askedBy(request)),
+  });
+  const letIn = (request: FastifyRequest): Promise<Admission> => {
+    const { authenticate } = native.gate;
+    const gate = {
+      ...native.gate,
+      authenticate: (token: string) => remembered(request, authenticate(token)),
+    };
+    return authorize(gate, name, { authorization: request.headers.authorization, params: request.params });
+  };
   app.route({
     method: row.method,
     url: row.path,
@@ -88,10 +125,36 @@ function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, nativ
     handler: async (request) => {
       if (request.admission === null)
         throw new Failure("internal", "The caller of the route was not checked.");
-      const act = ({ caller }: Admission) => handle(inputOf<R>(row, request), caller);
+      if (recording !== "refusals") requestLog.admit(request.admission.caller);
+      const record = recordOf(request);
+      const run = ({ caller }: Admission) => handle(inputOf<R>(row, request), caller, record.touched);
+      if (recording === "change") {
+        const { admission } = request;
+        request.isRecorded = true;
+        return await requestLog.changing(record, () => run(admission));
+      }
+      const act = async (admission: Admission) => {
+        const reply = await run(admission);
+        if (recording === "use") await requestLog.done(record, "allowed");
+        return reply;
+      };
       return KEY_BEARING.has(name)
         ? await whileAdmitted(request.admission, act, () => letIn(request), native.gate)
         : await act(request.admission);
+    },
+    // The record of a refusal comes before its reply; then the application's own handler replies.
+    errorHandler: (error, request, reply) => {
+      const refusal = async (): Promise<unknown> => {
+        const code = native.codeOf(error);
+        if (request.isRecorded || UNRECORDED.has(code)) return error;
+        try {
+          await requestLog.done(recordOf(request), code);
+          return error;
+        } catch (unrecorded) {
+          return unrecorded;
+        }
+      };
+      void refusal().then((said) => reply.send(said));
     },
   });
 }
@@ -116,6 +179,21 @@ async function whileAdmitted<Reply>(
     admitted = await admitAnew();
   }
   throw new Failure("rights-moved");
+}
+
+/** Refusals before a request has begun to touch anything, and those of the log itself, which counts them. */
+const UNRECORDED: ReadonlySet<FailureCode> = new Set<FailureCode>(["audit-unavailable", "stopping"]);
+
+/** Who calls is known from here on, also where the route turns out to be none for them. */
+async function remembered(request: FastifyRequest, caller: Promise<Principal>): Promise<Principal> {
+  request.principal = await caller;
+  return request.principal;
+}
+
+/** What the path names, until it is found. */
+function askedBy({ params }: FastifyRequest): Touched {
+  const names = Object.values((params ?? {}) as Readonly<Record<string, string>>);
+  return names.length === 0 ? {} : { asked: names.join("/") };
 }
 
 /** The parts that the route has; Fastify has validated them against the schemas that their types are made from. */

@@ -1,4 +1,6 @@
 import type {
+  AuditRecordView,
+  AuditVerificationView,
   ChangeView,
   ImportTokenView,
   KeyView,
@@ -15,6 +17,7 @@ import type { ImportTokenRecord, KeyRecord, ProjectRecord } from "../../core/hie
 import type { ChangeReport } from "../../core/operations/report-change.ts";
 import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
+import type { AuditItem, AuditVerified } from "../../core/ports/audit-log.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
@@ -164,5 +167,43 @@ export function tokenView(token: TokenRecord, nowMs: number): TokenView {
     createdAt: at(createdAtMs),
     expiresAt: expiresAtMs === undefined ? null : at(expiresAtMs),
     revokedAt: revokedAtMs === undefined ? null : at(revokedAtMs),
+  };
+}
+
+export function auditRecordView(item: AuditItem): AuditRecordView {
+  return {
+    chain: item.chain,
+    seq: item.seq,
+    at: item.at,
+    operation: item.operation,
+    outcome: item.outcome,
+    request: item.request ?? null,
+    principalId: item.principalId ?? null,
+    principal: item.principal ?? null,
+    project: item.project ?? null,
+    key: item.key ?? null,
+    version: item.version ?? null,
+    context: item.context === undefined ? null : [...item.context],
+    unit: item.unit ?? null,
+    register: item.register ?? null,
+    change: item.change ?? null,
+    vp: item.vp ?? null,
+    subject: item.subject ?? null,
+    asked: item.asked ?? null,
+    note: item.note ?? null,
+  };
+}
+
+export function auditVerificationView(found: AuditVerified): AuditVerificationView {
+  const { records, heads, chains, unsigned, signedBy, faults, faultCount } = found;
+  return {
+    verified: faultCount === 0,
+    records,
+    heads,
+    chains: [...chains],
+    unsigned,
+    signedBy: [...signedBy],
+    faultCount,
+    faults: [...faults],
   };
 }

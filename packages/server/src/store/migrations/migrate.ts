@@ -6,6 +6,7 @@ import type { Definition } from "./definition.ts";
 import { foundation } from "./0001-foundation.ts";
 import { access } from "./0002-access.ts";
 import { keyLifecycle } from "./0003-key-lifecycle.ts";
+import { audit } from "./0004-audit.ts";
 
 /**
  * Migrations in order; a number is never used again. Each is done whole, in the transaction that notes it. They are
@@ -19,6 +20,7 @@ const MIGRATIONS: readonly {
   { id: 1, name: "foundation", statements: foundation },
   { id: 2, name: "access", statements: access },
   { id: 3, name: "key-lifecycle", statements: keyLifecycle },
+  { id: 4, name: "audit", statements: audit },
 ];
 
 /**

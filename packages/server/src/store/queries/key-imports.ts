@@ -4,7 +4,7 @@ import type { QueryBuilder, Script } from "../script.ts";
 import { first, hold, run } from "../script.ts";
 import { addVersion } from "./keys.ts";
 
-export function* putImportToken(db: QueryBuilder, input: { token: ImportTokenRecord }): Script<void> {
+export function* putImportToken(db: QueryBuilder, input: { token: ImportTokenRecord }) {
   const { token } = input;
   const row = {
     id: token.id,
@@ -21,6 +21,7 @@ export function* putImportToken(db: QueryBuilder, input: { token: ImportTokenRec
       .values({ key_id: token.keyId, ...row })
       .onConflict((conflict) => conflict.column("key_id").doUpdateSet(row)),
   );
+  return "created" as const;
 }
 
 export function* findImportToken(

@@ -97,9 +97,11 @@ export function* listFormerPrincipals(db: QueryBuilder): Script<readonly FormerP
 export function* adoptFormerPrincipal(
   db: QueryBuilder,
   input: { principal: PrincipalRecord; token: TokenRecord },
-): Script<void> {
+) {
   const former = yield* run(db.deleteFrom("former_principals").where("id", "=", input.principal.id));
-  if (former === 1) yield* createPrincipal(db, input);
+  if (former === 0) return "gone" as const;
+  yield* createPrincipal(db, input);
+  return "adopted" as const;
 }
 
 function rowOf(principal: PrincipalRecord): Insertable<Tables["principals"]> {
