@@ -35,7 +35,10 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
   progress.say(`server      ${server.address}, in ${folder}`);
   const admin = cleanUp.use(new ClavigerClient(server));
   for (let units = 1; units < options.units; units += 1) await admin.units.add();
-  const { token } = await admin.principals.create({ name: "shops", roles: ["key-user", "key-admin"] });
+  const { token } = await admin.principals.create({
+    name: "shops",
+    grants: [{ role: "key-user" }, { role: "key-admin" }],
+  });
   const threads = Math.min(LOAD_THREADS, options.projects);
   const crew = cleanUp.use(new LoadCrew(threads, { address: server.address, token }));
 
@@ -45,7 +48,11 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
     crew.populate(options.projects, (done) => populating.update(done, options.projects)),
   );
   populating.finish(options.projects, options.projects, "each with a KEK, a key and a ciphertext");
-  const measured = await abortable(signal, runPhases({ admin, crew, progress }, options.seconds, signal));
+  const { address } = server;
+  const measured = await abortable(
+    signal,
+    runPhases({ admin, address, crew, progress }, options.seconds, signal),
+  );
 
   // Another process with nothing in memory: every KEK is opened again, from its row, under the new master key.
   await server[Symbol.asyncDispose]();

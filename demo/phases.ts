@@ -2,6 +2,7 @@ import type { CensusView, ClavigerClient } from "@claviger/sdk";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CHANGE_PARTS, changeMasterKey } from "./change-run.ts";
 import type { ChangePart, ChangeRun } from "./change-run.ts";
+import { activeSeconds } from "./event-loop.ts";
 import type { LoadCrew } from "./load/load-crew.ts";
 import { sumTallies } from "./load/tally.ts";
 import type { Tally } from "./load/tally.ts";
@@ -10,14 +11,15 @@ import { count } from "./progress.ts";
 
 /** What the server could take, and the share of it that the traffic is. */
 export const LOAD_SHARE = 0.7;
-const WARM_UP_SECONDS = 1.5;
-/** Of a second each; the slowest counts, because a machine that others use as well has moods. */
-const CALIBRATION_WINDOWS = 3;
-const SETTLE_SECONDS = 1;
+const WARM_UP_SECONDS = 2;
 const CLOSED_LOOP_LANES = 32;
+/** Of what was served in the closed loop: enough to see what a request costs, and far from too much. */
+const CALIBRATION_SHARE = 0.5;
+const CALIBRATION_SECONDS = 2;
+const SETTLE_SECONDS = 1;
 
 export interface Measured {
-  /** Requests a second in a closed loop. */
+  /** Requests a second that would keep the event loop of the server busy all the time. */
   readonly capacity: number;
   readonly perSecond: number;
   /** Calibration, and the time until the open loop is in its stride. */
@@ -31,24 +33,22 @@ export interface Measured {
   readonly censusAfter: CensusView;
 }
 
+export interface Stage {
+  readonly admin: ClavigerClient;
+  /** Of the server. */
+  readonly address: string;
+  readonly crew: LoadCrew;
+  readonly progress: Progress;
+}
+
 /**
  * Finds what the server can take, sends a share of that from then on, and changes the master key meanwhile. `seconds`
  * is the length of the traffic before and after the change.
  */
-export async function runPhases(
-  { admin, crew, progress }: { admin: ClavigerClient; crew: LoadCrew; progress: Progress },
-  seconds: number,
-  signal: AbortSignal,
-): Promise<Measured> {
+export async function runPhases(stage: Stage, seconds: number, signal: AbortSignal): Promise<Measured> {
+  const { admin, crew, progress } = stage;
   const shorter = Math.min(1, seconds / 3);
-  const warmedUp = await crew.closedLoop(WARM_UP_SECONDS * shorter, CLOSED_LOOP_LANES);
-  signal.throwIfAborted();
-  const calibrated: Tally[] = [];
-  for (let window = 0; window < CALIBRATION_WINDOWS; window += 1) {
-    calibrated.push(await crew.closedLoop(shorter, CLOSED_LOOP_LANES));
-    signal.throwIfAborted();
-  }
-  const capacity = Math.min(...calibrated.map(({ served }) => served)) / shorter;
+  const { warmUp, capacity } = await calibrate(stage, shorter, signal);
   const perSecond = capacity * LOAD_SHARE;
   progress.say(
     `traffic     the server takes ${count(capacity)} requests a second; from now on ${count(perSecond)} arrive, ${LOAD_SHARE * 100} % of that`,
@@ -77,7 +77,7 @@ export async function runPhases(
   return {
     capacity,
     perSecond,
-    warmUp: sumTallies([warmedUp, ...calibrated, tallyOf("settle")]),
+    warmUp: sumTallies([warmUp, tallyOf("settle")]),
     before: tallyOf("before"),
     during: sumTallies(Object.values(parts)),
     parts,
@@ -86,4 +86,27 @@ export async function runPhases(
     censusBefore,
     censusAfter,
   };
+}
+
+/**
+ * What the server can take, by the utilization law: if so many requests, arriving as they do later, keep its event loop
+ * busy for such a share of the time, then it takes so many more. A closed loop would say more than that: there requests
+ * come in bunches, which are cheaper, and nobody sees how long those that wait would have waited.
+ */
+async function calibrate(
+  { crew, address }: Stage,
+  shorter: number,
+  signal: AbortSignal,
+): Promise<{ readonly warmUp: Tally; readonly capacity: number }> {
+  const warmUpSeconds = WARM_UP_SECONDS * shorter;
+  const closed = await crew.closedLoop(warmUpSeconds, CLOSED_LOOP_LANES);
+  signal.throwIfAborted();
+  await crew.enterPhase("calibration", true);
+  const activeBefore = await activeSeconds(address);
+  await crew.startOpenLoop((closed.served / warmUpSeconds) * CALIBRATION_SHARE);
+  await sleep(CALIBRATION_SECONDS * shorter * 1000, undefined, { signal });
+  const tallyOf = await crew.stopOpenLoop();
+  const active = (await activeSeconds(address)) - activeBefore;
+  const calibrated = tallyOf("calibration");
+  return { warmUp: sumTallies([closed, calibrated]), capacity: calibrated.served / active };
 }

@@ -17,7 +17,7 @@ const PROGRESS_STEP = 50;
 class LoadThread {
   readonly #settings: LoadSettings;
   readonly #traffic: Traffic;
-  readonly #stopping = new AbortController();
+  #stopping = new AbortController();
   readonly #tallies = new Map<string, Tally>();
   #phase = newTally();
   #loop: Promise<void> | undefined;
@@ -56,6 +56,7 @@ class LoadThread {
   }
 
   startOpenLoop({ perSecond }: Commands["startOpenLoop"]["input"]): Promise<null> {
+    this.#stopping = new AbortController();
     const arrive = (dueMs: number) => this.#count(this.#phase, dueMs);
     this.#loop = openLoop(perSecond, UNDER_WAY_LIMIT, arrive, this.#stopping.signal);
     return Promise.resolve(null);

@@ -50,12 +50,16 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
   createKey: ONE,
   updateKey: kinds({ rotate: true, state: true }, ({ version }) => (version ? "rotate" : "state")),
   createPrincipal: ONE,
+  updatePrincipal: kinds({ enabled: true, disabled: true }, ({ principal }) => principal.state),
+  adoptFormerPrincipal: ONE,
+  createToken: ONE,
+  revokeToken: ONE,
   addUnit: kinds<UnitState, StoreInput<"addUnit">>(
-    { joining: true, serving: true, quarantined: true },
+    { joining: true, serving: true, quarantined: true, leaving: true },
     ({ unit }) => unit.state,
   ),
   setUnitState: kinds<UnitState, StoreInput<"setUnitState">>(
-    { joining: true, serving: true, quarantined: true },
+    { joining: true, serving: true, quarantined: true, leaving: true },
     ({ state }) => state,
   ),
   removeUnit: ONE,
@@ -138,6 +142,7 @@ const UNIT_KINDS: {
 /** Calls that the types allow and that Claviger never makes, each with the reason. They must not be made either. */
 export const NEVER_CALLED: Readonly<Record<string, string>> = {
   "store.addUnit(quarantined)": "a unit begins as joining, the first one as serving",
+  "store.addUnit(leaving)": "the same",
   "store.setUnitState(joining)": "a unit joins once, when it is added",
   "unit.exportFor(OLD)": "OLD comes from activation; `master-key copy --register OLD` is for a rebuilt unit",
   "unit.importFrom(OLD)": "the other side of it",

@@ -32,6 +32,7 @@ const daemon = await composeDaemon(
     logLevel: "silent",
     store: undefined,
     expectedVps: {},
+    requestsPerSecond: undefined,
   },
   createLog("silent"),
   { store, unit, kdf: CHEAP_KDF },

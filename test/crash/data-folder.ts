@@ -40,6 +40,9 @@ export function copyFolder(from: string, to: string): void {
     if (entry.name.startsWith("daemon.")) continue;
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) copyFolder(source, target);
-    else copyFileSync(source, target);
+    else {
+      copyFileSync(source, target);
+      chmodSync(target, 0o600); // version control keeps no such mode
+    }
   }
 }

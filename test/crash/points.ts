@@ -18,6 +18,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.createFence": [["first start", 1]],
   "store.addUnit(serving)": [["first start", 1]],
   "store.createPrincipal": [["first start", 1]],
+  "store.updatePrincipal(disabled)": [["principals", 1]],
+  "store.updatePrincipal(enabled)": [["principals", 1]],
+  "store.createToken": [["principals", 1]],
+  "store.revokeToken": [["principals", 1]],
+  "store.adoptFormerPrincipal": [["release 0.1.0 taken over", 2]],
   "store.dropLeases": [["re-encipher", 1]],
   "unit.execute(generate)": [
     ["first start", 1],
@@ -57,7 +62,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
     ["activated elsewhere too early", 1],
     ["override of a lost unit", 1],
   ],
-  "store.removeUnit": [["unit leaves", 1]],
+  "store.setUnitState(leaving)": [["unit leaves, another comes", 1]],
+  "store.removeUnit": [
+    ["unit leaves", 1],
+    ["unit leaves, another comes", 1],
+  ],
 
   "store.openChange(forward)": [["whole change", 1]],
   "store.openChange(restore)": [["restore", 1]],
@@ -126,6 +135,7 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.transition(STAGED → CANCELING)": [["cancel when staged", 1]],
   "store.transition(REENCIPHERING → CANCELING)": [["cancel when re-enciphering", 1]],
   "store.transition(READY → CANCELING)": [["cancel when ready", 1]],
+  "store.transition(ACTIVATING → CANCELING)": [["cancel when activating", 1]],
   "store.dropNextForms": [["cancel when ready", 1]],
   "unit.execute(clear NEW)": [
     ["cancel when ready", 1],
@@ -166,4 +176,5 @@ export const SCENARIOS_OF_ONE_CHANGE: readonly ScenarioName[] = [
   "cancel when staged",
   "cancel when re-enciphering",
   "cancel when ready",
+  "cancel when activating",
 ];

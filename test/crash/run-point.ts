@@ -21,7 +21,6 @@ import { SCENARIOS } from "./scenarios.ts";
 import { administrator, startService } from "./service.ts";
 import type { Template, Templates } from "./templates.ts";
 
-const IN_TRANSACTION = new URL("./kill-in-transaction.ts", import.meta.url).href;
 const DAEMON = fileURLToPath(new URL("./crash-daemon.ts", import.meta.url));
 
 /** A daemon in a process of its own, to be killed. */
@@ -34,13 +33,13 @@ export interface Victim {
   kill(): void;
 }
 
-/** `inTransaction`: the moment in the writing thread at which it is killed (kill-in-transaction.ts). */
+/** `preloaded`: a module that every thread of it loads before its own code. */
 export async function startVictim(
   templates: Templates,
   args: readonly string[],
-  inTransaction?: string,
+  preloaded?: string,
 ): Promise<Victim> {
-  const preload = inTransaction === undefined ? [] : ["--import", `${IN_TRANSACTION}?${inTransaction}`];
+  const preload = preloaded === undefined ? [] : ["--import", preloaded];
   const child = spawn(process.execPath, [...preload, DAEMON, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NODE_COMPILE_CACHE: await templates.compiled() },
@@ -93,10 +92,12 @@ export async function recover(scenario: Scenario, run: Template, interrupted: nu
   {
     await using service = await startService(folder);
     const client = administrator(service, 2);
-    await requestsSucceed(client, ledger);
+    const { createsNothing = false } = scenario;
+    if (!createsNothing) await requestsSucceed(client, ledger);
     await checkLedger(client, ledger, 60);
     using operator = new Operator(service, { secondToken, ledger, retries: 2 });
     await drive(operator, scenario.steps, interrupted);
+    if (createsNothing) await requestsSucceed(client, ledger);
     await checkLedger(client, ledger);
     client.close();
   }
@@ -117,7 +118,12 @@ export async function driveUntilGone(
   const at = { url, folder: run.folder };
   const client = administrator(at, 0);
   let step = 0;
-  const load = new ClientLoad(client, run.ledger, "load");
+  const load = new ClientLoad(
+    client,
+    run.ledger,
+    "load",
+    scenario.createsNothing ? "creates nothing" : "creates",
+  );
   using operator = new Operator(at, { ...run, load, gone: victim.isGone, retries: 0 });
   try {
     await drive(operator, scenario.steps, 0, (index) => (step = index));

@@ -1,7 +1,13 @@
-import { activateElsewhere, damageRow, loseSecondUnit, mendRow } from "./damage.ts";
+import {
+  activateElsewhere,
+  damageRow,
+  loseSecondUnit,
+  loseTargetWhileActivating,
+  mendRow,
+} from "./damage.ts";
 import type { Found } from "./invariants.ts";
 import type { Step } from "./operator.ts";
-import { STEPS, THIRD_UNIT } from "./steps.ts";
+import { SECOND_UNIT, STEPS, THIRD_UNIT } from "./steps.ts";
 import type { TemplateName } from "./templates.ts";
 
 /** What an operator does from a template to an end, while clients work. */
@@ -11,6 +17,8 @@ export interface Scenario {
   readonly before?: (folder: string) => void | Promise<void>;
   /** What a person puts right in the database while no daemon runs, so that every row opens again. */
   readonly mend?: (folder: string) => void;
+  /** Until the last step is done no project can be created: no unit holds what its KEK must be wrapped by. */
+  readonly createsNothing?: true;
   readonly steps: readonly Step[];
   /** What must be true at the end, besides the invariants. Returns what is not. */
   readonly end: (found: Found) => string | undefined;
@@ -33,11 +41,22 @@ export const SCENARIOS = {
     steps: [S.quarantine, S.readmit, S.quarantine, S.remove, S.work],
     end: (found) => serve(found, 1),
   },
+  "unit leaves, another comes": {
+    from: "base",
+    steps: [S.remove, S.create, S.generate, S.commit, S.reencipher, ...TO_DONE, S.addUnit(SECOND_UNIT)],
+    end: (found) => serve(found, 2) ?? isDone(found),
+  },
   keys: {
     from: "base",
     steps: [S.rotate, S.spareKey, S.disable, S.enable, S.createPrincipal, S.plan, S.work],
     end: (found) => serve(found, 2),
   },
+  principals: {
+    from: "base",
+    steps: [S.createToken, S.disablePrincipal, S.enablePrincipal, S.revokeTokens, S.work],
+    end: (found) => serve(found, 2),
+  },
+  "release 0.1.0 taken over": { from: "release 0.1.0", steps: [S.createPrincipal], end: isTakenOver },
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },
 
   "whole change": {
@@ -58,6 +77,13 @@ export const SCENARIOS = {
     before: (folder) => damageRow(folder, "wrapped"),
     mend: mendRow,
     steps: [S.reencipherUntilBlocked, S.cancel, mend],
+    end: isCanceled,
+  },
+  "cancel when activating": {
+    from: "ready",
+    before: loseTargetWhileActivating,
+    createsNothing: true,
+    steps: [S.cancel],
     end: isCanceled,
   },
   "cancel when ready": { from: "ready", steps: [S.cancel], end: isCanceled },
@@ -102,6 +128,11 @@ function serve({ registers }: Found, units: number): string | undefined {
   if (serving.length !== units) return `${serving.length} units serve, not ${units}`;
   const joining = [...registers].find(([, { state }]) => state === "joining");
   return joining && `unit ${joining[0]} is still joining`;
+}
+
+function isTakenOver({ counts }: Found): string | undefined {
+  if (counts.formerPrincipals !== 0) return `${counts.formerPrincipals} principals are not taken over`;
+  return counts.administrators === 1 ? undefined : `there are ${counts.administrators} administrators`;
 }
 
 function firstStartIsWhole(found: Found): string | undefined {

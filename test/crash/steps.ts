@@ -162,8 +162,28 @@ const disable: Step = { verb: "key disable", act: ({ client }) => client.keys.di
 const enable: Step = { verb: "key enable", act: ({ client }) => client.keys.enable(SPARE_KEY) };
 const createPrincipal: Step = {
   verb: "principal create",
-  act: ({ client }) => client.principals.create({ name: "auditor", roles: ["auditor"] }),
+  act: ({ client }) => client.principals.create({ name: "auditor", grants: [{ role: "auditor" }] }),
   done: ["principal-exists"],
+};
+const SPARE = "spare";
+const disablePrincipal: Step = {
+  verb: "principal disable",
+  act: ({ client }) => client.principals.disable(SPARE),
+};
+const enablePrincipal: Step = {
+  verb: "principal enable",
+  act: ({ client }) => client.principals.enable(SPARE),
+};
+const createToken: Step = {
+  verb: "token create",
+  act: ({ client }) => client.principals.createToken(SPARE),
+};
+const revokeTokens: Step = {
+  verb: "token revoke",
+  act: async ({ client }) => {
+    for (const { id } of await client.principals.listTokens(SPARE))
+      await client.principals.revokeToken(SPARE, id);
+  },
 };
 const plan: Step = { verb: "change plan", act: ({ client }) => client.changes.plan() };
 
@@ -198,5 +218,9 @@ export const STEPS = {
   disable,
   enable,
   createPrincipal,
+  disablePrincipal,
+  enablePrincipal,
+  createToken,
+  revokeTokens,
   plan,
 } as const;

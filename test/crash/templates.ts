@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,11 +13,11 @@ import { administrator, startService } from "./service.ts";
 import { SECOND_UNIT, STEPS } from "./steps.ts";
 
 /** Where a scenario begins. `empty`: nothing is there; the others have two units and projects with keys. */
-export type TemplateName = "empty" | "base" | "staged" | "ready" | "activated" | "done";
+export type TemplateName = "empty" | "release 0.1.0" | "base" | "staged" | "ready" | "activated" | "done";
 
 /** How each template comes from another one. */
 const MADE_BY: Readonly<
-  Record<Exclude<TemplateName, "empty" | "base">, readonly [TemplateName, readonly Step[]]>
+  Record<Exclude<TemplateName, "empty" | "release 0.1.0" | "base">, readonly [TemplateName, readonly Step[]]>
 > = {
   staged: ["base", [STEPS.create, STEPS.generate, STEPS.copy, STEPS.commit]],
   ready: ["staged", [STEPS.reencipher]],
@@ -25,6 +25,9 @@ const MADE_BY: Readonly<
   done: ["activated", [STEPS.finalize]],
 };
 
+const RELEASE_0_1_0 = fileURLToPath(new URL("../fixtures/release-0.1.0", import.meta.url));
+/** A principal that nobody calls as. */
+export const SPARE_PRINCIPAL = "spare";
 /** A project that no client works with: tests damage its row. */
 export const SPARE_PROJECT = "spare";
 
@@ -82,6 +85,11 @@ export class Templates implements Disposable {
   async #make(name: TemplateName): Promise<Template> {
     const folder = join(this.root, name);
     if (name === "empty") return { folder, ledger: emptyLedger(), secondToken: "none" };
+    if (name === "release 0.1.0") {
+      copyFolder(RELEASE_0_1_0, folder);
+      const secondToken = readFileSync(join(folder, "second.token"), "utf8").trim();
+      return { folder, ledger: emptyLedger(), secondToken };
+    }
     if (name === "base") return this.#makeBase(folder);
     const [before, steps] = MADE_BY[name];
     const { folder: source, ledger, secondToken } = await this.#template(before);
@@ -97,7 +105,8 @@ export class Templates implements Disposable {
     await using service = await startService(folder);
     const client = administrator(service, 2);
     await client.units.add({ address: SECOND_UNIT });
-    const { token } = await client.principals.create({ name: "second", roles: ["administrator"] });
+    const { token } = await client.principals.create({ name: "second", grants: [{ role: "administrator" }] });
+    await client.principals.create({ name: SPARE_PRINCIPAL, grants: [{ role: "auditor" }] });
     await client.projects.create({ name: SPARE_PROJECT });
     let next = 0;
     const lane = async (): Promise<void> => {

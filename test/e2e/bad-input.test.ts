@@ -358,8 +358,8 @@ describe("rows that somebody has changed in the database", () => {
   });
 
   it("a principal that gave itself a role is nobody", async () => {
-    const { token } = await client.principals.create({ name: "climber", roles: ["auditor"] });
-    edit(`UPDATE principals SET roles = '["administrator"]' WHERE name = ?`, "climber");
+    const { token } = await client.principals.create({ name: "climber", grants: [{ role: "auditor" }] });
+    edit(`UPDATE principals SET grants = '[{"role":"administrator"}]' WHERE name = ?`, "climber");
     using climber = new ClavigerClient({ address: daemon.address, token });
     await expect(climber.status()).rejects.toMatchObject({ code: "record-not-vouched" });
   });

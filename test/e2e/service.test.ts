@@ -185,7 +185,7 @@ describe("a master-key change", () => {
     const asked = await client.changes.activate(id, { vp, override: true });
     expect(asked).toMatchObject({ state: "READY", approval: { action: "override", approvedBy: null } });
     await expect(client.changes.approve(id)).rejects.toMatchObject({ code: "approval-own", status: 403 });
-    const { token } = await client.principals.create({ name: "second", roles: ["operator"] });
+    const { token } = await client.principals.create({ name: "second", grants: [{ role: "operator" }] });
     using second = new ClavigerClient({ address: daemon.address, token });
     await second.changes.approve(id);
     const activated = await client.waitForChange(id, "ACTIVATED");
@@ -207,7 +207,7 @@ describe("a master-key change", () => {
       message: expect.stringContaining("purge the earlier change first") as string,
     });
     await client.changes.purge(earlier);
-    const { token } = await client.principals.create({ name: "second", roles: ["custodian"] });
+    const { token } = await client.principals.create({ name: "second", grants: [{ role: "custodian" }] });
     using second = new ClavigerClient({ address: daemon.address, token });
     await second.changes.approve(earlier);
     await client.waitForChange(earlier, "PURGED");

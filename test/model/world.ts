@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { VouchedRows } from "../../packages/server/src/core/access/vouched-rows.ts";
 import type { Clock } from "../../packages/server/src/core/clock.ts";
 import { Failure } from "../../packages/server/src/core/errors.ts";
+import { Revocations } from "../../packages/server/src/core/access/revocations.ts";
 import { KeyDirectory } from "../../packages/server/src/core/hierarchy/key-directory.ts";
 import { OpenedMaterials } from "../../packages/server/src/core/hierarchy/opened-materials.ts";
 import type { UnitAddress } from "../../packages/server/src/core/ids.ts";
@@ -15,7 +16,9 @@ import {
   initialiseReservedProject,
   openVouchedRows,
 } from "../../packages/server/src/core/operations/initialise.ts";
+import { finishRemovals } from "../../packages/server/src/core/operations/remove-unit.ts";
 import type { ServicePorts } from "../../packages/server/src/core/operations/service-ports.ts";
+import { settledStore } from "../../packages/server/src/core/ports/settled-store.ts";
 import type { Store } from "../../packages/server/src/core/ports/store.ts";
 import type { UnitFolder } from "../../packages/server/src/core/ports/unit-folder.ts";
 import { secretToBase64 } from "../../packages/server/src/core/secret/to-base64.ts";
@@ -106,14 +109,15 @@ export class World {
   async open(): Promise<void> {
     const { clock } = this;
     const sqlite = openSqliteStore({ path: this.storePath, threads: "none" });
-    const store = this.#around.store?.(sqlite) ?? sqlite;
+    const store = settledStore(this.#around.store?.(sqlite) ?? sqlite);
     const units = new AttachedUnits();
     const alarms = { raise: (what: string, detail: string) => void this.alarms.push(`${what}: ${detail}`) };
     const materials = new OpenedMaterials({ units, store, alarms });
     const folder = this.#unitFolder();
     const base = { store, units, materials, alarms, clock, folder };
     for (const record of await store.listUnits({}))
-      await units.attach(record, await folder.open(record.address));
+      if (record.state !== "leaving") await units.attach(record, await folder.open(record.address));
+    await finishRemovals(base);
     const first = (await store.listFences({})).length === 0;
     if (first) {
       await initialiseMasterKey(base);
@@ -123,11 +127,13 @@ export class World {
     const runner = new ChangeRunner({ ...base, vouchedRows, pace: { afterBatch: () => Promise.resolve() } });
     this.#runner = runner;
     this.#watch = base;
+    const keys = new KeyDirectory({ store, vouchedRows });
     this.#ports = {
       ...base,
       vouchedRows,
       runner,
-      keys: new KeyDirectory({ store, vouchedRows }),
+      keys,
+      revocations: new Revocations(store, [() => keys.forgetKeys()]),
       expectedVps: new Map(),
       toBase64: secretToBase64,
       version: "test",
@@ -187,7 +193,8 @@ export class World {
       },
       list: () => Promise.resolve([...this.#opened.keys()]),
       setAside: async (address) => {
-        await rename(this.unitPath(address), `${this.unitPath(address)}.removed`);
+        const path = this.unitPath(address);
+        if (existsSync(path)) await rename(path, `${path}.removed`);
         this.#opened.delete(address); // the address is free only now
       },
     };

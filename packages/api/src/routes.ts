@@ -6,9 +6,11 @@ import {
   MasterKeyTypeName,
   Name,
   NameOrId,
+  Nullable,
   Plaintext,
   ROLES,
   RegisterName,
+  TOKEN_SECONDS_LIMIT,
   TypedPattern,
   Uuid,
   oneOf,
@@ -22,6 +24,7 @@ import {
   ProjectView,
   RegistersView,
   StatusView,
+  TokenView,
   UnitView,
 } from "./views.ts";
 
@@ -46,6 +49,20 @@ const ProjectPath = Type.Object({ project: NameOrId }, closed);
 const KeyPath = Type.Object({ project: NameOrId, key: NameOrId }, closed);
 const UnitPath = Type.Object({ unit: Address }, closed);
 const ChangePath = Type.Object({ change: Uuid }, closed);
+const PrincipalPath = Type.Object({ principal: NameOrId }, closed);
+const Grant = Type.Object(
+  {
+    role: oneOf(ROLES),
+    project: Type.Optional(NameOrId),
+  },
+  closed,
+);
+const RequestsPerSecond = Type.Integer({ minimum: 1, maximum: 1_000_000 });
+const ExpiresInSeconds = Type.Integer({
+  minimum: 1,
+  maximum: TOKEN_SECONDS_LIMIT,
+  description: "default: it does not expire",
+});
 const GroupQuery = Type.Object(inGroup, closed);
 const Page = Type.Object(
   {
@@ -55,7 +72,7 @@ const Page = Type.Object(
   closed,
 );
 const pageOf = <S extends TSchema>(items: S) =>
-  Type.Object({ items: Type.Array(items), next: Type.Union([Type.String(), Type.Null()]) });
+  Type.Object({ items: Type.Array(items), next: Nullable(Type.String()) });
 
 const Encrypted = Type.Object({ ciphertext: Ciphertext, keyId: Uuid, keyVersion: Type.Integer() });
 const UnitRegisters = Type.Object({
@@ -331,16 +348,105 @@ export const ROUTES = {
     path: "/v1/principals",
     summary: "Create a principal; its token is shown once",
     body: Type.Object(
-      { name: Name, roles: Type.Array(oneOf(ROLES), { minItems: 1, uniqueItems: true, maxItems: 6 }) },
+      {
+        name: Name,
+        kind: Type.Optional(oneOf(["person", "service"], { description: "default service" })),
+        grants: Type.Array(Grant, { minItems: 1, maxItems: 100 }),
+        requestsPerSecond: Type.Optional(RequestsPerSecond),
+        expiresInSeconds: Type.Optional(ExpiresInSeconds),
+      },
       closed,
     ),
-    reply: Type.Object({ principal: PrincipalView, token: Type.String() }),
+    reply: Type.Object({ principal: PrincipalView, tokenId: Uuid, token: Type.String() }),
   },
   listPrincipals: {
     method: "GET",
     path: "/v1/principals",
     summary: "List principals",
-    reply: Type.Object({ items: Type.Array(PrincipalView) }),
+    query: Page,
+    reply: pageOf(PrincipalView),
+  },
+  getPrincipal: {
+    method: "GET",
+    path: "/v1/principals/:principal",
+    summary: "Show a principal",
+    params: PrincipalPath,
+    reply: PrincipalView,
+  },
+  whoAmI: {
+    method: "GET",
+    path: "/v1/whoami",
+    summary: "Who calls: the principal of the token",
+    reply: PrincipalView,
+  },
+  enablePrincipal: {
+    method: "POST",
+    path: "/v1/principals/:principal/enable",
+    summary: "Let a principal call again",
+    params: PrincipalPath,
+    reply: PrincipalView,
+  },
+  disablePrincipal: {
+    method: "POST",
+    path: "/v1/principals/:principal/disable",
+    summary: "Refuse every request of a principal, at once",
+    params: PrincipalPath,
+    reply: PrincipalView,
+  },
+  grantRole: {
+    method: "POST",
+    path: "/v1/principals/:principal/grant",
+    summary: "Give a principal a role, for one project or the whole service",
+    params: PrincipalPath,
+    body: Grant,
+    reply: PrincipalView,
+  },
+  withdrawRole: {
+    method: "POST",
+    path: "/v1/principals/:principal/withdraw",
+    summary: "Take a role from a principal, at once",
+    params: PrincipalPath,
+    body: Grant,
+    reply: PrincipalView,
+  },
+  limitPrincipal: {
+    method: "POST",
+    path: "/v1/principals/:principal/limit",
+    summary:
+      "Limit the requests of a principal; without a number it has the limit of the configuration again",
+    params: PrincipalPath,
+    body: Type.Object({ requestsPerSecond: Type.Optional(RequestsPerSecond) }, closed),
+    reply: PrincipalView,
+  },
+
+  createToken: {
+    method: "POST",
+    path: "/v1/principals/:principal/tokens",
+    summary:
+      "Give a principal another token; one that it makes for itself ends with the token it called with",
+    params: PrincipalPath,
+    body: Type.Object(
+      {
+        label: Type.Optional(Type.String({ pattern: "^[ -~]{1,64}$", description: "what it is for" })),
+        expiresInSeconds: Type.Optional(ExpiresInSeconds),
+      },
+      closed,
+    ),
+    reply: Type.Object({ record: TokenView, token: Type.String() }),
+  },
+  listTokens: {
+    method: "GET",
+    path: "/v1/principals/:principal/tokens",
+    summary: "List the tokens of a principal, without what is secret in them",
+    params: PrincipalPath,
+    reply: Type.Object({ items: Type.Array(TokenView) }),
+  },
+  revokeToken: {
+    method: "POST",
+    path: "/v1/principals/:principal/tokens/:token/revoke",
+    summary: "Revoke a token, at once and for ever",
+    params: Type.Object({ principal: NameOrId, token: Uuid }, closed),
+    reply: TokenView,
   },
 } as const satisfies Record<string, RouteRow>;
 

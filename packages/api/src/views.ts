@@ -44,7 +44,7 @@ export const UnitView = Type.Object({
   group: Type.String(),
   adapter: oneOf(["software"]),
   state: oneOf(UNIT_STATES),
-  reason: Nullable(Type.String({ description: "why it is quarantined or joining" })),
+  reason: Nullable(Type.String({ description: "why it is quarantined, joining or leaving" })),
   reachable: Type.Boolean(),
   fingerprint: Type.String({ description: "SHA-256 of its public key, in hex" }),
   registers: Type.Array(RegistersView, { description: "empty while the unit is not reachable" }),
@@ -121,6 +121,9 @@ export const ChangeView = Type.Object({
   approval: Nullable(
     Type.Object({
       action: oneOf(["purge", "override"]),
+      inSpiteOf: Type.Array(Type.String(), {
+        description: "of an override: what is in the way, and would be approved; nothing else is",
+      }),
       requestedBy: Type.String(),
       requestedAt: Timestamp,
       approvedBy: Nullable(Type.String()),
@@ -153,7 +156,25 @@ export type StatusView = Static<typeof StatusView>;
 export const PrincipalView = Type.Object({
   id: Uuid,
   name: Type.String(),
-  roles: Type.Array(oneOf(ROLES)),
+  kind: oneOf(["person", "service"]),
+  state: oneOf(["enabled", "disabled"]),
+  grants: Type.Array(
+    Type.Object({
+      role: oneOf(ROLES),
+      project: Nullable(Type.String({ description: "id of the project; null: the whole service" })),
+    }),
+  ),
+  requestsPerSecond: Nullable(Type.Integer({ description: "null: what the configuration says" })),
   createdAt: Timestamp,
 });
 export type PrincipalView = Static<typeof PrincipalView>;
+
+export const TokenView = Type.Object({
+  id: Uuid,
+  label: Type.String(),
+  state: oneOf(["valid", "expired", "revoked"]),
+  createdAt: Timestamp,
+  expiresAt: Nullable(Timestamp),
+  revokedAt: Nullable(Timestamp),
+});
+export type TokenView = Static<typeof TokenView>;

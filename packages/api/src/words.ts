@@ -1,4 +1,4 @@
-import { Type, type Static } from "typebox";
+import { Type, type Static, type TSchema } from "typebox";
 
 /** The words that requests and replies share: names, addresses, patterns, states. Limits are stated here and nowhere else. */
 
@@ -16,6 +16,8 @@ const base64 = (limitBytes: number, description: string) =>
 
 export const ROLES = ["administrator", "custodian", "operator", "key-admin", "key-user", "auditor"] as const;
 export type Role = (typeof ROLES)[number];
+/** Longest life of a token that is given one, in seconds: ten years. */
+export const TOKEN_SECONDS_LIMIT = 315_360_000;
 
 export const CHANGE_STATES = [
   "PLANNED",
@@ -32,7 +34,7 @@ export const CHANGE_STATES = [
 ] as const;
 export type ChangeStateName = (typeof CHANGE_STATES)[number];
 
-export const UNIT_STATES = ["joining", "serving", "quarantined"] as const;
+export const UNIT_STATES = ["joining", "serving", "quarantined", "leaving"] as const;
 
 /** A closed set of strings. */
 export const oneOf = <const Names extends string[]>(
@@ -70,8 +72,16 @@ export const MasterKeyTypeName = oneOf(["WK", "SYM", "ASYM", "AES", "APKA"], {
 });
 export const RegisterName = oneOf(["NEW", "CURRENT", "OLD"]);
 export const Timestamp = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
-export const Nullable = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
-  Type.Union([schema, Type.Null()]);
+/**
+ * What a schema of one type allows, or null. Said by `type`, not by `anyOf`: a serializer must try the branches of that
+ * one by one, with a validator that it compiles when the first reply waits for it.
+ */
+export const Nullable = <S extends TSchema & { readonly type: string }>(schema: S) => {
+  const type: readonly [S["type"], "null"] = [schema.type, "null"];
+  const nullable: Omit<S, "type"> & { readonly type: typeof type } = { ...schema, type };
+  return Type.Unsafe<Static<S> | null>(nullable) as ReturnType<typeof Type.Unsafe<Static<S> | null>> &
+    typeof nullable;
+};
 
 export const Context = Type.Record(
   Type.String({ pattern: "^[\\s\\S]{1,256}$" }),
@@ -103,6 +113,7 @@ export const ErrorReply = Type.Object({
       "conflict",
       "precondition",
       "blocked",
+      "throttled",
       "unavailable",
       "internal",
     ]),

@@ -24,6 +24,7 @@ const EXIT_OF_CATEGORY = {
   precondition: EXIT.precondition,
   conflict: EXIT.conflict,
   blocked: EXIT.blocked,
+  throttled: EXIT.blocked,
   unavailable: EXIT.unreachable,
 } as const satisfies Record<ErrorCategory, number>;
 

@@ -4,9 +4,10 @@ import { changeCommands } from "./commands/change.ts";
 import { keyCommands } from "./commands/key.ts";
 import { masterKeyCommands } from "./commands/master-key.ts";
 import { payloadCommands } from "./commands/payload.ts";
-import { principalCommands } from "./commands/principal.ts";
+import { principalCommands, roleCommands } from "./commands/principal.ts";
 import { projectCommands } from "./commands/project.ts";
 import { statusCommands } from "./commands/status.ts";
+import { tokenCommands } from "./commands/token.ts";
 import { unitCommands } from "./commands/unit.ts";
 import { settled } from "./command.ts";
 
@@ -39,6 +40,8 @@ First steps:
   masterKeyCommands(program);
   changeCommands(program);
   principalCommands(program);
+  roleCommands(program);
+  tokenCommands(program);
   return program;
 }
 

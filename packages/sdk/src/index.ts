@@ -20,7 +20,7 @@ export type { Page } from "./pages.ts";
 export type { DataKey, Decrypted, Encrypted } from "./keys.ts";
 export type { UnitRegisters } from "./master-keys.ts";
 
-export { PLAINTEXT_LIMIT_BYTES, ROLES } from "./words.ts";
+export { PLAINTEXT_LIMIT_BYTES, PROJECT_ROLES, ROLES } from "./words.ts";
 export type {
   CensusView,
   ChangeStateName,
@@ -34,5 +34,6 @@ export type {
   RegistersView,
   Role,
   StatusView,
+  TokenView,
   UnitView,
 } from "@claviger/api";

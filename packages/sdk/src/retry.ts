@@ -7,7 +7,7 @@ import { TransportError } from "./transport.ts";
  * When a call is repeated, and after how long. In words:
  * - at most twice, after 0.2 s and 1 s; where the reply has a Retry-After, after that long instead, but at most 5 s;
  * - any call when no connection was accepted: nothing was sent;
- * - any call that Claviger itself answered with 503: it promises that nothing was done;
+ * - any call that Claviger itself answered with 503 or 429: it promises that nothing was done;
  * - when the connection was lost, or something in between failed: only calls that may be done twice, which are the GETs,
  *   encrypt, decrypt and data-key. Others fail with `connection-lost`, since they may have been done;
  * - nothing else: not after a timeout (30 s have passed), and no other refusal.
@@ -24,6 +24,7 @@ const REPEATABLE: ReadonlySet<RouteName> = new Set(["encrypt", "decrypt", "gener
 /** Whether the call may be sent again after this failure. */
 export function mayRepeat(route: RouteName, error: ClavigerError): boolean {
   if (error.cause instanceof TransportError && error.cause.fault === "refused") return true;
+  if (error.category === "throttled") return true;
   if (error.category !== "unavailable") return false;
   if (error.status === 503 && error.requestId !== null) return true;
   const harmless = ROUTE_PATHS[route].method === "GET" || REPEATABLE.has(route);

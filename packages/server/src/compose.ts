@@ -1,5 +1,8 @@
 import { join } from "node:path";
+import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
+import { RateLimits } from "./core/access/rate-limits.ts";
+import { Revocations } from "./core/access/revocations.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
@@ -7,14 +10,17 @@ import { OpenedMaterials } from "./core/hierarchy/opened-materials.ts";
 import { namesVp, shownVp } from "./core/ids.ts";
 import type { Vp } from "./core/ids.ts";
 import { ChangeRunner } from "./core/master-key-change/runner.ts";
+import { adoptFormerPrincipals } from "./core/operations/adopt-former-principals.ts";
 import {
   initialiseMasterKey,
   initialiseReservedProject,
   openVouchedRows,
 } from "./core/operations/initialise.ts";
+import { finishRemovals } from "./core/operations/remove-unit.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
+import { settledStore } from "./core/ports/settled-store.ts";
 import type { Store } from "./core/ports/store.ts";
 import type { UnitFolder } from "./core/ports/unit-folder.ts";
 import { secretToBase64 } from "./core/secret/to-base64.ts";
@@ -84,7 +90,7 @@ export async function composeDaemon(
 
   const adapter = await place.open();
   opened.defer(() => adapter.close());
-  const store = interposed.store?.(adapter) ?? adapter;
+  const store = settledStore(interposed.store?.(adapter) ?? adapter);
   const clock = systemClock;
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
@@ -95,6 +101,7 @@ export async function composeDaemon(
 
   const created = due ? await initialiseMasterKey(ports) : undefined;
   await attachUnits(ports);
+  await finishRemovals(ports);
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
@@ -103,11 +110,19 @@ export async function composeDaemon(
     firstStart.complete();
   }
 
+  await adoptFormerPrincipals({ store, vouchedRows });
+
   const runner = new ChangeRunner({ ...ports, vouchedRows, pace: new PolitePace(clock) });
+  const keys = new KeyDirectory({ store, vouchedRows });
+  const authentication = new Authentication({ store, vouchedRows, clock });
+  const revocations = new Revocations(store, [() => keys.forgetKeys(), () => authentication.forget()]);
+  const rateLimits = new RateLimits(clock, config.requestsPerSecond);
+  await revocations.read();
   const service: ServicePorts = {
     ...ports,
     vouchedRows,
-    keys: new KeyDirectory({ store, vouchedRows }),
+    keys,
+    revocations,
     runner,
     expectedVps: new Map(Object.entries(config.expectedVps)),
     toBase64: secretToBase64,
@@ -127,10 +142,17 @@ export async function composeDaemon(
     },
     metrics,
   });
-  const authentication = new Authentication({ store, vouchedRows });
   await registerNativeRoutes(app, {
     handlers: nativeHandlers(service),
-    authenticate: (token) => authentication.principal(token),
+    gate: {
+      authenticate: async (token) => {
+        const { principal, record } = await authentication.principal(token);
+        rateLimits.take(record);
+        return principal;
+      },
+      admit: (caller, wanted) => admit((ref) => keys.project(ref), caller, wanted),
+      revocations,
+    },
   });
   opened.defer(() => app.close());
   const url = await listen(app, config);
@@ -188,7 +210,7 @@ async function attachUnits(ports: {
   const attached = new Set(ports.units.all().map(({ record }) => record.address));
   const failures: Failure[] = [];
   for (const record of await ports.store.listUnits({})) {
-    if (attached.has(record.address)) continue;
+    if (attached.has(record.address) || record.state === "leaving") continue;
     try {
       await ports.units.attach(record, await ports.folder.open(record.address));
     } catch (error) {

@@ -1,25 +1,105 @@
 import { describe, expect, test } from "vitest";
-import type { PrincipalId } from "../../../packages/server/src/core/ids.ts";
+import type { PrincipalRecord, TokenRecord } from "../../../packages/server/src/core/access/principal.ts";
+import type { PrincipalId, ProjectId, TokenId } from "../../../packages/server/src/core/ids.ts";
 import { uuidOf } from "./samples.ts";
 import type { StoreRig } from "./store-rig.ts";
 
-/** Principals and their tokens. */
+const principal = (i: number, more: Partial<PrincipalRecord> = {}): PrincipalRecord => ({
+  id: uuidOf(5, i) as PrincipalId,
+  name: `name-${i}`,
+  kind: "service",
+  state: "enabled",
+  grants: [{ role: "key-user", projectId: uuidOf(1, 1) as ProjectId }],
+  requestsPerSecond: undefined,
+  createdAtMs: 1,
+  revision: 1,
+  mac: Uint8Array.of(3),
+  ...more,
+});
+
+const token = (i: number, of: number, more: Partial<TokenRecord> = {}): TokenRecord => ({
+  id: uuidOf(6, i) as TokenId,
+  principalId: uuidOf(5, of) as PrincipalId,
+  hash: Uint8Array.of(i),
+  label: "",
+  createdAtMs: 1,
+  expiresAtMs: undefined,
+  revokedAtMs: undefined,
+  mac: Uint8Array.of(4),
+  ...more,
+});
+
+const ADMINISTRATOR = [{ role: "administrator", projectId: undefined }] as const;
+
+/** Principals, their tokens, and the count of revocations. */
 export function principalsContract(rig: StoreRig): void {
   describe("principals", () => {
-    test("a principal's name and token are unique", async () => {
-      const principal = (i: number, name: string, token: number) => ({
-        id: uuidOf(5, i) as PrincipalId,
-        name,
-        roles: [],
-        tokenHash: Uint8Array.of(token),
-        createdAtMs: 1,
-        mac: Uint8Array.of(3),
+    test("a principal's name is unique, and a refused one leaves no token", async () => {
+      const { store } = rig;
+      expect(await store.createPrincipal({ principal: principal(1), token: token(1, 1) })).toBe("created");
+      const twin = principal(2, { name: "name-1" });
+      expect(await store.createPrincipal({ principal: twin, token: token(2, 2) })).toBe("name-taken");
+      expect(await store.findTokenByHash({ hash: Uint8Array.of(1) })).toEqual({
+        token: token(1, 1),
+        principal: principal(1),
       });
-      expect(await rig.store.createPrincipal({ principal: principal(1, "ann", 1) })).toBe("created");
-      expect(await rig.store.createPrincipal({ principal: principal(2, "ann", 2) })).toBe("name-taken");
-      const found = await rig.store.findPrincipalByTokenHash({ tokenHash: Uint8Array.of(1) });
-      expect(found?.name).toBe("ann");
-      expect(await rig.store.findPrincipalByTokenHash({ tokenHash: Uint8Array.of(2) })).toBeUndefined();
+      expect(await store.findTokenByHash({ hash: Uint8Array.of(2) })).toBeUndefined();
+    });
+
+    test("is found by id and by name, and comes back as it was written", async () => {
+      const { store } = rig;
+      const written = principal(1, { requestsPerSecond: 7, grants: [...ADMINISTRATOR], kind: "person" });
+      await store.createPrincipal({ principal: written, token: token(1, 1) });
+      expect(await store.findPrincipal({ ref: written.id })).toEqual(written);
+      expect(await store.findPrincipal({ ref: written.name })).toEqual(written);
+      expect(await store.findPrincipal({ ref: "nobody" })).toBeUndefined();
+      expect((await store.listPrincipals({ limit: 10, after: undefined })).items).toEqual([written]);
+    });
+
+    test("changes by revision, and counts a revocation exactly when it did", async () => {
+      const { store } = rig;
+      await store.createPrincipal({ principal: principal(1), token: token(1, 1) });
+      const before = await store.readRevocations({});
+      const disabled = principal(1, { state: "disabled", revision: 2 });
+      expect(await store.updatePrincipal({ principal: disabled })).toBe("last-administrator");
+      const boss = principal(2, { grants: [...ADMINISTRATOR] });
+      await store.createPrincipal({ principal: boss, token: token(2, 2) });
+      expect(await store.readRevocations({})).toBe(before);
+      expect(await store.updatePrincipal({ principal: disabled })).toBe("updated");
+      expect(await store.updatePrincipal({ principal: disabled })).toBe("changed-meanwhile");
+      expect(await store.readRevocations({})).toBe(before + 1);
+      expect(await store.findPrincipal({ ref: disabled.id })).toEqual(disabled);
+    });
+
+    test("the last enabled administrator of the whole service stays one", async () => {
+      const { store } = rig;
+      const [one, other] = [1, 2].map((i) => principal(i, { grants: [...ADMINISTRATOR] }));
+      if (!one || !other) throw new Error("two administrators");
+      await store.createPrincipal({ principal: one, token: token(1, 1) });
+      await store.createPrincipal({ principal: other, token: token(2, 2) });
+      const gone = { ...one, state: "disabled", revision: 2 } as const;
+      expect(await store.updatePrincipal({ principal: gone })).toBe("updated");
+      const demoted = { ...other, grants: [], revision: 2 };
+      expect(await store.updatePrincipal({ principal: demoted })).toBe("last-administrator");
+      expect(await store.findPrincipal({ ref: other.id })).toEqual(other);
+    });
+  });
+
+  describe("tokens", () => {
+    test("a token is revoked once, and that counts", async () => {
+      const { store } = rig;
+      await store.createPrincipal({ principal: principal(1), token: token(1, 1) });
+      await store.createToken({ token: token(2, 1, { expiresAtMs: 9, label: "spare" }) });
+      const before = await store.readRevocations({});
+      const revoked = token(1, 1, { revokedAtMs: 5, mac: Uint8Array.of(8) });
+      expect(await store.revokeToken({ token: revoked })).toBe("revoked");
+      expect(await store.revokeToken({ token: { ...revoked, revokedAtMs: 6 } })).toBe("revoked-before");
+      expect(await store.readRevocations({})).toBe(before + 1);
+      expect(await store.listTokens({ principalId: principal(1).id })).toEqual([
+        revoked,
+        token(2, 1, { expiresAtMs: 9, label: "spare" }),
+      ]);
+      expect(await store.findToken({ id: revoked.id })).toEqual(revoked);
     });
   });
 }

@@ -5,8 +5,8 @@
  */
 
 /**
- * What kind of refusal it is. `blocked` and `unavailable` are worth a retry when their cause is gone;
- * only `unavailable` is retried by the SDK by itself, at most twice.
+ * What kind of refusal it is. `blocked`, `throttled` and `unavailable` are worth a retry when their cause is gone;
+ * the last two are retried by the SDK by itself, at most twice.
  */
 export type FailureCategory =
   | "invalid"
@@ -16,6 +16,7 @@ export type FailureCategory =
   | "conflict"
   | "precondition"
   | "blocked"
+  | "throttled"
   | "unavailable"
   | "internal";
 
@@ -44,6 +45,26 @@ export const FAILURES = {
     "unauthenticated",
     "The request carries no bearer token, or one that is not known.",
     "Send `Authorization: Bearer …` with a valid token.",
+  ),
+  "token-expired": row(
+    "unauthenticated",
+    "The token has expired.",
+    "Ask an administrator for another one: `claviger token create`.",
+  ),
+  "token-revoked": row(
+    "unauthenticated",
+    "The token was revoked.",
+    "Ask an administrator for another one: `claviger token create`.",
+  ),
+  "principal-disabled": row(
+    "unauthenticated",
+    "The principal of this token is disabled.",
+    "Ask an administrator: `claviger principal enable`.",
+  ),
+  "rate-limited": row(
+    "throttled",
+    "The principal makes more requests than it may.",
+    "Wait as long as Retry-After says, and send fewer.",
   ),
   forbidden: row(
     "forbidden",
@@ -226,11 +247,36 @@ export const FAILURES = {
 
   // Principals
   "principal-exists": row("conflict", "A principal of that name exists already.", "Choose another name."),
+  "principal-not-found": row(
+    "absent",
+    "There is no such principal.",
+    "List the principals with `claviger principal list`.",
+  ),
+  "principal-changed": row(
+    "conflict",
+    "The principal was changed by someone else meanwhile.",
+    "Read it again and repeat the request.",
+  ),
+  "administrator-needed": row(
+    "precondition",
+    "Nobody would be left who is administrator of the whole service.",
+    "Make another principal administrator first.",
+  ),
+  "token-not-found": row(
+    "absent",
+    "The principal has no such token.",
+    "List its tokens with `claviger token list`.",
+  ),
 
   // Daemon, store and machine
   "fence-moved": row(
     "unavailable",
     "The master keys changed again and again while the request ran.",
+    "Repeat the request.",
+  ),
+  "rights-moved": row(
+    "unavailable",
+    "Rights or keys were withdrawn again and again while the request ran.",
     "Repeat the request.",
   ),
   "store-full": row(

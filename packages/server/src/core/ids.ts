@@ -9,6 +9,7 @@ export type KekId = Branded<"kek">;
 export type KeyId = Branded<"key">;
 export type ChangeId = Branded<"change">;
 export type PrincipalId = Branded<"principal">;
+export type TokenId = Branded<"token">;
 
 /** Address of a crypto unit as `card.domain` in hex, two and four digits: `03.0033` (an APQN). */
 export type UnitAddress = Branded<"unit">;

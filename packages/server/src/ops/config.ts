@@ -31,6 +31,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** A PostgreSQL database; undefined: the SQLite file in the data folder. */
   readonly store: StoreAddress | undefined;
+  /** Requests a second that a principal may make that has no limit of its own; undefined: as many as it likes. */
+  readonly requestsPerSecond: number | undefined;
   /**
    * The verification patterns that the master keys of a unit group may have, each as its first 32 to 64 hex digits in
    * lower case; those of an open change may be in its registers too. A group without an entry is not restricted.
@@ -50,6 +52,7 @@ const VARIABLES = [
   "CLAVIGER_EXPECTED_VPS",
   "CLAVIGER_STORE",
   "CLAVIGER_STORE_PASSWORD_FILE",
+  "CLAVIGER_REQUESTS_PER_SECOND",
 ];
 /** Variables of the CLI, the SDK and the tests, which may stand in the same environment. */
 const VARIABLES_OF_OTHERS = [
@@ -59,7 +62,15 @@ const VARIABLES_OF_OTHERS = [
   "CLAVIGER_TEST_WITHOUT",
 ];
 
-const FILE_ENTRIES = ["data", "listen", "log_level", "store", "store_password_file", "expected_vps"];
+const FILE_ENTRIES = [
+  "data",
+  "listen",
+  "log_level",
+  "store",
+  "store_password_file",
+  "expected_vps",
+  "requests_per_second",
+];
 
 const GROUP = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 const PATTERN = /^[0-9a-f]{32,64}$/;
@@ -100,6 +111,9 @@ export function readConfig(
     listen: pick(fromEnv, "CLAVIGER_LISTEN", file, "listen", DEFAULTS.listen, parseListen),
     store: storeOf(fromEnv, file, cwd, dirname(path)),
     logLevel: pick(fromEnv, "CLAVIGER_LOG_LEVEL", file, "log_level", DEFAULTS.logLevel, parseLogLevel),
+    requestsPerSecond: requestsPerSecond(
+      fromEnv("CLAVIGER_REQUESTS_PER_SECOND") ?? file["requests_per_second"],
+    ),
     expectedVps: expected === undefined ? expectedVpsOfFile(file) : expectedVpsOfVariable(expected),
   };
 }
@@ -206,6 +220,14 @@ function parseLogLevel(text: string, name: string): LogLevel {
   const level = LOG_LEVELS.find((one) => one === text);
   if (level === undefined) throw invalid(name, `must be one of ${LOG_LEVELS.join(", ")}`);
   return level;
+}
+
+function requestsPerSecond(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 1 && number <= 1_000_000)
+    return number;
+  throw invalid("requests_per_second", "must be a whole number from 1 to 1000000");
 }
 
 function expectedVpsOfFile(file: Entries): Config["expectedVps"] {

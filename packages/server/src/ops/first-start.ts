@@ -54,7 +54,14 @@ export class FirstStart {
     if (!existsSync(path)) writeSecretFile(path, `${newAccessToken()}\n`);
     const token = readFileSync(path, "utf8").trim();
     try {
-      await createPrincipal(ports, { name: "administrator", roles: ["administrator"], token });
+      await createPrincipal(ports, {
+        name: "administrator",
+        kind: "person",
+        grants: [{ role: "administrator", projectId: undefined }],
+        requestsPerSecond: undefined,
+        expiresAtMs: undefined,
+        token,
+      });
     } catch (error) {
       if (!isFailure(error, "principal-exists")) throw error;
     }

@@ -24,6 +24,17 @@ test("says what runs, and measures the process", async () => {
   expect(text).toContain("claviger_process_cpu_user_seconds_total");
 });
 
+test("says for how long the event loop had work", async () => {
+  const metrics = metricsOf(() => NOTHING);
+  const active = async () =>
+    Number(/^claviger_event_loop_active_seconds_total (\S+)$/m.exec(await metrics.text())?.[1]);
+  const before = await active();
+  const endMs = performance.now() + 60;
+  while (performance.now() < endMs);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  expect((await active()) - before).toBeGreaterThan(0.05);
+});
+
 test("every metric has the prefix", async () => {
   const text = await metricsOf(() => NOTHING).text();
   const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);

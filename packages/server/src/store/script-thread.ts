@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { yieldToServingThreads } from "../core/background-thread.ts";
 import { Failure, isFailure } from "../core/errors.ts";
 import type { FailureCode } from "../core/errors.ts";
 import { SqliteConnection, sqliteQueries } from "./dialects/sqlite.ts";
@@ -21,6 +22,7 @@ export interface ScriptCall {
   readonly input: unknown;
 }
 
+/** Sent once the connection is open; then one for each call, in order. */
 export type ScriptAnswer =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: { code: FailureCode; detail: string; cause: string } };
@@ -28,7 +30,9 @@ export type ScriptAnswer =
 if (parentPort) serve(parentPort, workerData as ScriptThreadSettings);
 
 function serve(port: NonNullable<typeof parentPort>, settings: ScriptThreadSettings): void {
+  if (settings.readOnly) yieldToServingThreads();
   const connection = new SqliteConnection(settings.path, settings);
+  port.postMessage("ready");
   port.on("message", (call: ScriptCall | "close") => {
     if (call === "close") {
       connection.close();

@@ -12,7 +12,15 @@ import { census, countProgress, listFailedRows, sampleRows } from "./queries/cen
 import { createFence, listFences, readFence } from "./queries/fences.ts";
 import { createKey, findKey, listKeys, readKeyVersion, updateKey } from "./queries/keys.ts";
 import { listPatterns } from "./queries/patterns.ts";
-import { createPrincipal, findPrincipalByTokenHash, listPrincipals } from "./queries/principals.ts";
+import {
+  adoptFormerPrincipal,
+  createPrincipal,
+  findPrincipal,
+  listFormerPrincipals,
+  listPrincipals,
+  updatePrincipal,
+} from "./queries/principals.ts";
+import { readRevocations } from "./queries/revocations.ts";
 import { createProject, findProject, listProjects, readKek } from "./queries/projects.ts";
 import {
   claimRows,
@@ -23,6 +31,7 @@ import {
   finalizeRows,
 } from "./queries/rewrap.ts";
 import { readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
+import { createToken, findToken, findTokenByHash, listTokens, revokeToken } from "./queries/tokens.ts";
 import { addUnit, listUnits, removeUnit, setUnitState } from "./queries/units.ts";
 
 /**
@@ -55,8 +64,18 @@ export const SCRIPTS = {
   updateKey: write(updateKey),
 
   createPrincipal: write(createPrincipal),
-  findPrincipalByTokenHash: read(findPrincipalByTokenHash),
+  findPrincipal: read(findPrincipal),
   listPrincipals: read(listPrincipals),
+  updatePrincipal: write(updatePrincipal),
+  listFormerPrincipals: read(listFormerPrincipals),
+  adoptFormerPrincipal: write(adoptFormerPrincipal),
+
+  createToken: write(createToken),
+  findTokenByHash: read(findTokenByHash),
+  findToken: read(findToken),
+  listTokens: read(listTokens),
+  revokeToken: write(revokeToken),
+  readRevocations: read(readRevocations),
 
   addUnit: write(addUnit),
   listUnits: read(listUnits),

@@ -1,4 +1,5 @@
 import type { Generated } from "kysely";
+import type { PrincipalKind, PrincipalState } from "../core/access/principal.ts";
 import type { ChangeState } from "../core/master-key-change/change.ts";
 import type { MasterKeyType } from "../core/ids.ts";
 import type { UnitState } from "../core/ports/store.ts";
@@ -23,7 +24,10 @@ export interface Tables {
     created_at_ms: number;
     mac: Uint8Array;
   };
-  principals: {
+  principals: PrincipalTable;
+  tokens: TokenTable;
+  /** As release 0.1.0 kept them, until they are adopted. */
+  former_principals: {
     id: string;
     name: string;
     roles: string;
@@ -31,6 +35,7 @@ export interface Tables {
     created_at_ms: number;
     mac: Uint8Array;
   };
+  counters: { name: "revocations"; value: number };
   units: {
     address: string;
     unit_group: string;
@@ -59,6 +64,32 @@ export interface Tables {
     refused: string;
     complete: number;
   };
+}
+
+interface PrincipalTable {
+  n: Generated<number>;
+  id: string;
+  name: string;
+  kind: PrincipalKind;
+  state: PrincipalState;
+  /** JSON list of `{ role, projectId? }`. */
+  grants: string;
+  requests_per_second: number | null;
+  created_at_ms: number;
+  revision: number;
+  mac: Uint8Array;
+}
+
+interface TokenTable {
+  n: Generated<number>;
+  id: string;
+  principal_id: string;
+  hash: Uint8Array;
+  label: string;
+  created_at_ms: number;
+  expires_at_ms: number | null;
+  revoked_at_ms: number | null;
+  mac: Uint8Array;
 }
 
 interface FenceTable {

@@ -5,7 +5,8 @@ import type { Approval } from "../master-key-change/change.ts";
 import type { KeyRecord, KeyVersionRecord } from "../hierarchy/records.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { Alarms } from "../ports/alarms.ts";
-import type { PrincipalRecord } from "../ports/store.ts";
+import type { FormerPrincipal } from "../ports/store.ts";
+import type { PrincipalRecord, TokenRecord } from "./principal.ts";
 
 type Unvouched<Row> = Omit<Row, "mac">;
 
@@ -37,6 +38,10 @@ export class VouchedRows {
     return { ...row, mac: await this.#mac(principalMembers(row)) };
   }
 
+  async vouchForToken(row: Unvouched<TokenRecord>): Promise<TokenRecord> {
+    return { ...row, mac: await this.#mac(tokenMembers(row)) };
+  }
+
   async vouchForApproval(changeId: ChangeId, approval: Omit<Approval, "mac">): Promise<Approval> {
     const mac = await this.#mac(approvalMembers(changeId, approval));
     return { ...approval, mac: Buffer.from(mac).toString("hex") };
@@ -55,6 +60,15 @@ export class VouchedRows {
     return this.#check(row, principalMembers(row), `principal ${row.id}`);
   }
 
+  checkToken(row: TokenRecord): Promise<TokenRecord> {
+    return this.#check(row, tokenMembers(row), `token ${row.id}`);
+  }
+
+  /** Whether release 0.1.0 vouched for the row; if not, that is an alarm. */
+  async isFormerPrincipal(row: FormerPrincipal): Promise<boolean> {
+    return await this.#isVouched(row, formerPrincipalMembers(row), `principal ${row.id}`);
+  }
+
   async checkApproval(changeId: ChangeId, approval: Approval): Promise<Approval> {
     const mac = Buffer.from(approval.mac, "hex");
     await this.#check({ mac }, approvalMembers(changeId, approval), `approval of change ${changeId}`);
@@ -66,9 +80,14 @@ export class VouchedRows {
     members: Members,
     what: string,
   ): Promise<Row> {
-    if (timingSafeEqual(row.mac, await this.#mac(members))) return row;
-    this.#alarms.raise("record-not-vouched", what);
+    if (await this.#isVouched(row, members, what)) return row;
     throw new Failure("record-not-vouched", `${what} is not vouched for by its MAC`);
+  }
+
+  async #isVouched(row: { readonly mac: Uint8Array }, members: Members, what: string): Promise<boolean> {
+    if (timingSafeEqual(row.mac, await this.#mac(members))) return true;
+    this.#alarms.raise("record-not-vouched", what);
+    return false;
   }
 
   #mac(members: Members): Promise<Uint8Array> {
@@ -102,21 +121,40 @@ function versionMembers(row: Unvouched<KeyVersionRecord>): Members {
 }
 
 function principalMembers(row: Unvouched<PrincipalRecord>): Members {
+  const { id, name, kind, state, grants, requestsPerSecond, createdAtMs, revision } = row;
+  const granted = grants.flatMap(({ role, projectId }) => [role, projectId ?? ""]);
+  return [
+    "claviger row principal 2",
+    id,
+    name,
+    kind,
+    state,
+    grants.length,
+    ...granted,
+    requestsPerSecond ?? "",
+    createdAtMs,
+    revision,
+  ];
+}
+
+function tokenMembers(row: Unvouched<TokenRecord>): Members {
+  const { id, principalId, hash, label, createdAtMs, expiresAtMs, revokedAtMs } = row;
+  const times = [createdAtMs, expiresAtMs ?? "", revokedAtMs ?? ""];
+  return ["claviger row token 1", id, principalId, hash, label, ...times];
+}
+
+/** As release 0.1.0 vouched for principals. */
+function formerPrincipalMembers(row: Omit<FormerPrincipal, "mac">): Members {
   const { id, name, roles, tokenHash, createdAtMs } = row;
   return ["claviger row principal 1", id, name, roles.length, ...roles, tokenHash, createdAtMs];
 }
 
 function approvalMembers(changeId: ChangeId, approval: Omit<Approval, "mac">): Members {
-  const { action, requestedBy, requestedAtMs, approvedBy } = approval;
-  return [
-    "claviger row approval 1",
-    changeId,
-    action,
-    requestedBy,
-    requestedAtMs,
-    approvedBy ? 1 : 0,
-    approvedBy ?? "",
-  ];
+  const { action, inSpiteOf, requestedBy, requestedAtMs, approvedBy } = approval;
+  const members = [changeId, action, requestedBy, requestedAtMs, approvedBy ? 1 : 0, approvedBy ?? ""];
+  return inSpiteOf === undefined
+    ? ["claviger row approval 1", ...members]
+    : ["claviger row approval 2", ...members, inSpiteOf.length, ...inSpiteOf];
 }
 
 /** Each member as its length in 4 bytes, big endian, and its bytes; numbers in decimal. */

@@ -41,7 +41,7 @@ describe("a bounded cache", () => {
     await expect(cache.use("a", load("a"), same)).resolves.toMatchObject({ key: "a" });
   });
 
-  test("drops the least recently used first", async () => {
+  test("spares what was used since it last made room", async () => {
     const { made, load, release } = handles();
     const cache = new BoundedCache<Handle>(2, release);
     for (const key of ["a", "b", "a", "c"]) await cache.use(key, load(key), same);

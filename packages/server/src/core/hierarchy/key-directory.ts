@@ -1,3 +1,4 @@
+import { projectNotFound } from "../access/admission.ts";
 import type { VouchedRows } from "../access/vouched-rows.ts";
 import { Failure } from "../errors.ts";
 import type { KeyId, ProjectId } from "../ids.ts";
@@ -34,7 +35,7 @@ export class KeyDirectory {
       async () => {
         const project = await this.#ports.store.findProject({ ref });
         if (!project || isReservedProject(project.id)) {
-          throw new Failure("project-not-found", "there is no such project", { field: "project" });
+          throw projectNotFound();
         }
         return project;
       },
@@ -72,6 +73,11 @@ export class KeyDirectory {
       },
       keep,
     );
+  }
+
+  /** Forgets every key: something was revoked. Versions stay, for what they say never changes. */
+  forgetKeys(): void {
+    this.#keys.drop(() => true);
   }
 
   /**

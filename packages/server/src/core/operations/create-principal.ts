@@ -1,14 +1,25 @@
-import type { Role } from "../access/principal.ts";
+import type { Grant, PrincipalKind, PrincipalRecord, TokenRecord } from "../access/principal.ts";
 import type { VouchedRows } from "../access/vouched-rows.ts";
 import type { Clock } from "../clock.ts";
-import { accessTokenHash, newAccessToken } from "../crypto/access-token.ts";
 import { uuid } from "../crypto/random.ts";
 import { Failure } from "../errors.ts";
 import type { PrincipalId } from "../ids.ts";
-import type { PrincipalRecord, PrincipalStore } from "../ports/store.ts";
+import type { PrincipalStore } from "../ports/store.ts";
+import { newToken } from "./create-token.ts";
+
+export interface NewPrincipal {
+  readonly name: string;
+  readonly kind: PrincipalKind;
+  readonly grants: readonly Grant[];
+  readonly requestsPerSecond: number | undefined;
+  /** When its first token ends. */
+  readonly expiresAtMs: number | undefined;
+  /** The token itself, where it is there already: that of the first administrator. */
+  readonly token?: string;
+}
 
 /**
- * Creates a principal. The token, a new one if none is given, is returned this once.
+ * Creates a principal with a first token, which is returned this once.
  * @throws Failure `principal-exists`.
  */
 export async function createPrincipal(
@@ -17,18 +28,27 @@ export async function createPrincipal(
     readonly vouchedRows: VouchedRows;
     readonly clock: Clock;
   },
-  input: { readonly name: string; readonly roles: readonly Role[]; readonly token?: string },
-): Promise<{ readonly principal: PrincipalRecord; readonly token: string }> {
-  const token = input.token ?? newAccessToken();
+  input: NewPrincipal,
+): Promise<{ readonly principal: PrincipalRecord; readonly record: TokenRecord; readonly token: string }> {
+  const createdAtMs = ports.clock.nowMs();
   const principal = await ports.vouchedRows.vouchForPrincipal({
     id: uuid() as PrincipalId,
     name: input.name,
-    roles: input.roles,
-    tokenHash: accessTokenHash(token),
-    createdAtMs: ports.clock.nowMs(),
+    kind: input.kind,
+    state: "enabled",
+    grants: input.grants,
+    requestsPerSecond: input.requestsPerSecond,
+    createdAtMs,
+    revision: 1,
   });
-  if ((await ports.store.createPrincipal({ principal })) === "name-taken") {
+  const { record, token } = await newToken(ports, {
+    principalId: principal.id,
+    label: "first",
+    expiresAtMs: input.expiresAtMs,
+    token: input.token,
+  });
+  if ((await ports.store.createPrincipal({ principal, token: record })) === "name-taken") {
     throw new Failure("principal-exists", undefined, { field: "name" });
   }
-  return { principal, token };
+  return { principal, record, token };
 }

@@ -1,3 +1,4 @@
+import type { Revocations } from "../access/revocations.ts";
 import type { KeyDirectory } from "../hierarchy/key-directory.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { UnitFolder } from "../ports/unit-folder.ts";
@@ -8,6 +9,7 @@ import type { ChangePorts } from "./change-ports.ts";
 export interface ServicePorts extends ChangePorts {
   readonly materials: OpenedMaterials;
   readonly keys: KeyDirectory;
+  readonly revocations: Revocations;
   readonly folder: UnitFolder;
   /** The one way by which plaintext and data keys leave for the caller they belong to. */
   readonly toBase64: (secret: SecretBytes) => string;

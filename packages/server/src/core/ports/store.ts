@@ -1,5 +1,16 @@
-import type { Principal } from "../access/principal.ts";
-import type { ChangeId, GroupName, KekId, KeyId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
+import type { PrincipalRecord, TokenRecord } from "../access/principal.ts";
+import type {
+  ChangeId,
+  GroupName,
+  KekId,
+  KeyId,
+  MasterKeyType,
+  PrincipalId,
+  ProjectId,
+  TokenId,
+  UnitAddress,
+  Vp,
+} from "../ids.ts";
 import type {
   KekRecord,
   KeyRecord,
@@ -15,14 +26,17 @@ import type { KekRefusal } from "../unit/crypto-unit.ts";
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
  * the domain. A method that writes has happened durably when it resolves, or not at all.
  *
- * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed` (may be repeated), `store-damaged`.
- * What a caller has to handle is an outcome, not an exception.
+ * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed`, `store-damaged`. After `store-failed` a
+ * write was done or was not, but it is settled: what is read afterwards says which, and it is not done later
+ * (settled-store.ts looks). After the others nothing was done. What a caller has to handle is an outcome, not an exception.
  */
 export interface Store
   extends
     ProjectStore,
     KeyStore,
     PrincipalStore,
+    TokenStore,
+    FormerPrincipalStore,
     UnitStore,
     ChangeStore,
     RewrapStore,
@@ -64,28 +78,66 @@ export interface KeyStore {
   findKey(input: { projectId: ProjectId; ref: string }): Promise<KeyRecord | undefined>;
   listKeys(input: Page & { projectId: ProjectId }): Promise<PageOf<KeyRecord>>;
   readKeyVersion(input: { keyId: KeyId; version: number }): Promise<KeyVersionRecord | undefined>;
-  /** Replaces the row if its revision still is one less than that of `key`, adding `version` with it. */
+  /**
+   * Replaces the row if its revision still is one less than that of `key`, adding `version` with it. A key that is not
+   * enabled counts as a revocation.
+   */
   updateKey(input: {
     key: KeyRecord;
     version: KeyVersionRecord | undefined;
   }): Promise<"updated" | "changed-meanwhile" | "frozen">;
 }
 
-/** A principal with the hash of its token. `mac` vouches for every other member. */
-export interface PrincipalRecord extends Principal {
-  /** SHA-256 of the token. */
+export interface PrincipalStore {
+  /** With its first token. */
+  createPrincipal(input: {
+    principal: PrincipalRecord;
+    token: TokenRecord;
+  }): Promise<"created" | "name-taken">;
+  /** By id or by name. */
+  findPrincipal(input: { ref: string }): Promise<PrincipalRecord | undefined>;
+  listPrincipals(input: Page): Promise<PageOf<PrincipalRecord>>;
+  /**
+   * Replaces the row if its revision still is one less than that of `principal`, and counts a revocation. Refused when
+   * no other enabled principal would be an administrator of the whole service.
+   */
+  updatePrincipal(input: {
+    principal: PrincipalRecord;
+  }): Promise<"updated" | "changed-meanwhile" | "last-administrator">;
+}
+
+export interface TokenStore {
+  createToken(input: { token: TokenRecord }): Promise<"created">;
+  /** The token of that hash, with its principal. */
+  findTokenByHash(input: {
+    hash: Uint8Array;
+  }): Promise<{ readonly token: TokenRecord; readonly principal: PrincipalRecord } | undefined>;
+  findToken(input: { id: TokenId }): Promise<TokenRecord | undefined>;
+  listTokens(input: { principalId: PrincipalId }): Promise<readonly TokenRecord[]>;
+  /** Notes that it is revoked, if it was not, and counts a revocation. */
+  revokeToken(input: { token: TokenRecord }): Promise<"revoked" | "revoked-before">;
+  /** How often rights or keys were withdrawn: who admitted a request under another count looks again. */
+  readRevocations(input: Record<string, never>): Promise<number>;
+}
+
+/** A principal as release 0.1.0 kept it, with the hash of its only token. */
+export interface FormerPrincipal {
+  readonly id: PrincipalId;
+  readonly name: string;
+  readonly roles: readonly string[];
   readonly tokenHash: Uint8Array;
   readonly createdAtMs: number;
   readonly mac: Uint8Array;
 }
 
-export interface PrincipalStore {
-  createPrincipal(input: { principal: PrincipalRecord }): Promise<"created" | "name-taken">;
-  findPrincipalByTokenHash(input: { tokenHash: Uint8Array }): Promise<PrincipalRecord | undefined>;
-  listPrincipals(input: Record<string, never>): Promise<readonly PrincipalRecord[]>;
+export interface FormerPrincipalStore {
+  listFormerPrincipals(input: Record<string, never>): Promise<readonly FormerPrincipal[]>;
+  /** Puts the row of today in the place of the former one. */
+  adoptFormerPrincipal(input: { principal: PrincipalRecord; token: TokenRecord }): Promise<void>;
 }
 
-export type UnitState = "joining" | "serving" | "quarantined";
+/** `leaving`: it is being removed, and never comes back; the row goes when its sealed file is set aside. */
+export type UnitState = "joining" | "serving" | "quarantined" | "leaving";
 
 /** A unit as the database knows it: membership and standing. What it holds, only the unit itself says. */
 export interface UnitRecord {

@@ -1,26 +1,40 @@
 import type { RouteName } from "@claviger/api";
-import type { Principal, Role } from "../../core/access/principal.ts";
+import type { Wanted } from "../../core/access/admission.ts";
+import type { Principal } from "../../core/access/principal.ts";
 import { Failure } from "../../core/errors.ts";
 import { ROUTE_ROLES } from "./roles.ts";
 
-/** Finds the principal of a token. Throws Failure `unauthenticated` for a token that is not known. */
-export type Authenticate = (token: string) => Promise<Principal>;
+/** How a caller is let in; each throws the Failure that refuses it. */
+export interface Gate {
+  /** The principal of a token, one request of which is counted. Throws Failure `unauthenticated` and its like. */
+  readonly authenticate: (token: string) => Promise<Principal>;
+  readonly admit: (caller: Principal, wanted: Wanted) => Promise<void>;
+  readonly revocations: {
+    readonly seen: number;
+    read(): Promise<number>;
+  };
+}
 
 /** RFC 6750 §2.1, and RFC 9110 §11.1: the name of the scheme is in any case. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]{1,512}={0,2})$/i;
 
+/** Who was let in, and the count of revocations under which. */
+export interface Admission {
+  readonly caller: Principal;
+  readonly revocations: number;
+}
+
 /** The principal that calls `route`, proved by its token and allowed by one of its roles. */
 export async function authorize(
+  gate: Gate,
   route: RouteName,
-  authorization: string | undefined,
-  authenticate: Authenticate,
-): Promise<Principal> {
-  const token = BEARER.exec(authorization ?? "")?.[1];
+  request: { readonly authorization: string | undefined; readonly params: unknown },
+): Promise<Admission> {
+  const token = BEARER.exec(request.authorization ?? "")?.[1];
   if (token === undefined) throw new Failure("unauthenticated", "The request carries no bearer token.");
-  const principal = await authenticate(token);
-  const allowed: readonly Role[] = ROUTE_ROLES[route];
-  if (!principal.roles.some((role) => allowed.includes(role))) {
-    throw new Failure("forbidden", `${route} needs one of these roles: ${allowed.join(", ")}.`);
-  }
-  return principal;
+  const revocations = gate.revocations.seen;
+  const caller = await gate.authenticate(token);
+  const { project, principal } = request.params as { project?: string; principal?: string };
+  await gate.admit(caller, { route, ...ROUTE_ROLES[route], project, principal });
+  return { caller, revocations };
 }

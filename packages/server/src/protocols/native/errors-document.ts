@@ -11,6 +11,7 @@ const CLI_EXIT = {
   precondition: 3,
   conflict: 4,
   blocked: 5,
+  throttled: 5,
   unavailable: 6,
   internal: 1,
 } as const satisfies Record<FailureCategory, number>;
@@ -36,7 +37,8 @@ do, the input at fault where there is one, and the id under which the log knows 
 \`\`\`
 
 What is not HTTP, or takes too long, is answered with \`invalid-request\` under HTTP status 400, 408 or 431 before there is a
-request. Failures of category \`unavailable\` are worth a retry, and carry \`Retry-After\`; the SDK retries them twice.
+request. Failures of categories \`unavailable\` and \`throttled\` are worth a retry, and carry \`Retry-After\`; the SDK
+retries them twice.
 \`claviger\` exits with the status below, with 0 on success and with 2 when it does not understand its command line.
 `;
 

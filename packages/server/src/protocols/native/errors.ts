@@ -11,6 +11,7 @@ export const HTTP_STATUS = {
   conflict: 409,
   precondition: 412,
   blocked: 423,
+  throttled: 429,
   unavailable: 503,
   internal: 500,
 } as const satisfies Record<FailureCategory, number>;
@@ -23,6 +24,7 @@ const STATUS_OF_CODE: Partial<Record<FailureCode, number>> = {
 /** Headers that a status asks for: RFC 9110 §11.6.1 and §10.2.3 (in seconds). */
 const HEADERS: Partial<Record<FailureCategory, Readonly<Record<string, string>>>> = {
   unauthenticated: { "www-authenticate": "Bearer" },
+  throttled: { "retry-after": "1" },
   unavailable: { "retry-after": "1" },
 };
 

@@ -8,7 +8,6 @@ import { cancelChange } from "../../core/operations/cancel-change.ts";
 import type { ChangeInput, ChangePorts } from "../../core/operations/change-ports.ts";
 import { createChange } from "../../core/operations/create-change.ts";
 import { createKey } from "../../core/operations/create-key.ts";
-import { createPrincipal } from "../../core/operations/create-principal.ts";
 import { createProject } from "../../core/operations/create-project.ts";
 import { decrypt } from "../../core/operations/decrypt.ts";
 import { encrypt } from "../../core/operations/encrypt.ts";
@@ -34,18 +33,11 @@ import { restoreChange } from "../../core/operations/restore-change.ts";
 import { rotateKey } from "../../core/operations/rotate-key.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
+import { pageInput, pageView } from "./page-view.ts";
+import { principalHandlers } from "./principal-handlers.ts";
 import type { NativeHandlers } from "./routes.ts";
-import {
-  changeView,
-  keyView,
-  planView,
-  principalView,
-  projectView,
-  unitRegisters,
-  unitView,
-} from "./translate.ts";
+import { changeView, keyView, planView, projectView, unitRegisters, unitView } from "./translate.ts";
 
-const PAGE = 100;
 const DATA_KEY_BYTES = 32;
 
 /** Every native route as one call of the domain: translate, call, translate back. */
@@ -86,7 +78,8 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     },
 
     createProject: async ({ body }) => projectView(await createProject(ports, body)),
-    listProjects: async ({ query }) => pageView(await listProjects(ports, pageInput(query)), projectView),
+    listProjects: async ({ query }, caller) =>
+      pageView(await listProjects(ports, { ...pageInput(query), caller }), projectView),
     createKey: async ({ params, body }) => {
       const project = await keys.project(params.project);
       return keyView(await createKey(ports, { project, name: body.name }));
@@ -156,8 +149,8 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
         reportUnit(await addUnit(ports, { address: body.address as UnitAddress | undefined, group, by })),
       );
     },
-    removeUnit: async ({ params }) =>
-      unitView(reportUnit(await removeUnit(ports, { address: params.unit as UnitAddress }))),
+    removeUnit: async ({ params }, { name: by }) =>
+      unitView(reportUnit(await removeUnit(ports, { address: params.unit as UnitAddress, by }))),
     quarantineUnit: async ({ params, body }, { name: by }) => {
       const address = params.unit as UnitAddress;
       const unit = await quarantineUnit(ports, { address, reason: body.reason, by });
@@ -231,11 +224,7 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     approveChange: verb(approveChange),
     purgeChange: verb(purgeChange),
 
-    createPrincipal: async ({ body }) => {
-      const { principal, token } = await createPrincipal(ports, body);
-      return { principal: principalView(principal), token };
-    },
-    listPrincipals: async () => ({ items: (await store.listPrincipals({})).map(principalView) }),
+    ...principalHandlers(ports),
   };
 }
 
@@ -244,17 +233,6 @@ function scopeOf(input: { readonly group?: string; readonly type?: MasterKeyType
   type: MasterKeyType;
 } {
   return { group: (input.group ?? "default") as GroupName, type: input.type ?? "WK" };
-}
-
-function pageInput(query: { readonly limit?: number; readonly after?: string }) {
-  return { limit: query.limit ?? PAGE, after: query.after };
-}
-
-function pageView<Item, View>(
-  page: { readonly items: readonly Item[]; readonly next: string | undefined },
-  viewOf: (item: Item) => View,
-): { items: View[]; next: string | null } {
-  return { items: page.items.map(viewOf), next: page.next ?? null };
 }
 
 function base64(bytes: Uint8Array): string {

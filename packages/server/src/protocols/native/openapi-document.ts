@@ -12,8 +12,9 @@ export async function openApiDocument(): Promise<string> {
   const handlers = Object.fromEntries(
     Object.keys(ROUTES).map((name) => [name, refuse]),
   ) as unknown as NativeHandlers;
+  const gate = { authenticate: refuse, admit: refuse, revocations: { seen: 0, read: refuse } };
   const app = Fastify();
-  await registerNativeRoutes(app, { handlers, authenticate: refuse });
+  await registerNativeRoutes(app, { handlers, gate });
   await app.ready();
   const document = `${JSON.stringify(app.swagger(), null, 2)}\n`;
   await app.close();

@@ -1,9 +1,12 @@
 import { ROUTES } from "@claviger/api";
 import type { RouteName } from "@claviger/api";
+import type { Requirement } from "../../core/access/admission.ts";
 import type { Role } from "../../core/access/principal.ts";
 
 /*
- * Who may call what. A principal may call a route if it has one of the roles in its row.
+ * Who may call what. A principal may call a route if it has one of the roles in its row: for the whole service, or for
+ * the project that the path names; routes of a principal are also for that principal itself, and its own things are for
+ * everybody (core/access/admission.ts).
  * - administrator: everything, so that whoever starts the service first can try all of it;
  * - custodian: fills, commits and clears NEW, and takes part in a change: plans, approves, activates;
  * - operator: crypto units and every verb of a change; approves too, for the rule of the second principal is about
@@ -14,53 +17,75 @@ import type { Role } from "../../core/access/principal.ts";
  * A route that has no row, here or among the open routes, cannot be registered.
  */
 
+const inService = (...roles: readonly Role[]): Requirement => ({ concern: "service", roles });
+const inProject = (...roles: readonly Role[]): Requirement => ({ concern: "project", roles });
+const ofPrincipal = (...roles: readonly Role[]): Requirement => ({ concern: "principal", roles });
+const OWN: Requirement = { concern: "own", roles: [] };
+
 export const ROUTE_ROLES = {
-  getStatus: ["administrator", "operator", "auditor"],
-  getCensus: ["administrator", "operator", "auditor"],
+  getStatus: inService("administrator", "operator", "auditor"),
+  getCensus: inService("administrator", "operator", "auditor"),
 
-  createProject: ["administrator", "key-admin"],
-  listProjects: ["administrator", "key-admin", "key-user", "auditor"],
+  createProject: inService("administrator", "key-admin"),
+  listProjects: OWN,
 
-  createKey: ["administrator", "key-admin"],
-  listKeys: ["administrator", "key-admin", "key-user", "auditor"],
-  getKey: ["administrator", "key-admin", "key-user", "auditor"],
-  rotateKey: ["administrator", "key-admin"],
-  enableKey: ["administrator", "key-admin"],
-  disableKey: ["administrator", "key-admin"],
+  createKey: inProject("administrator", "key-admin"),
+  listKeys: inProject("administrator", "key-admin", "key-user", "auditor"),
+  getKey: inProject("administrator", "key-admin", "key-user", "auditor"),
+  rotateKey: inProject("administrator", "key-admin"),
+  enableKey: inProject("administrator", "key-admin"),
+  disableKey: inProject("administrator", "key-admin"),
 
-  encrypt: ["administrator", "key-user"],
-  decrypt: ["administrator", "key-user"],
-  generateDataKey: ["administrator", "key-user"],
+  encrypt: inProject("administrator", "key-user"),
+  decrypt: inProject("administrator", "key-user"),
+  generateDataKey: inProject("administrator", "key-user"),
 
-  listUnits: ["administrator", "operator", "custodian", "auditor"],
-  getUnit: ["administrator", "operator", "custodian", "auditor"],
-  addUnit: ["administrator", "operator"],
-  removeUnit: ["administrator", "operator"],
-  quarantineUnit: ["administrator", "operator"],
-  readmitUnit: ["administrator", "operator"],
+  listUnits: inService("administrator", "operator", "custodian", "auditor"),
+  getUnit: inService("administrator", "operator", "custodian", "auditor"),
+  addUnit: inService("administrator", "operator"),
+  removeUnit: inService("administrator", "operator"),
+  quarantineUnit: inService("administrator", "operator"),
+  readmitUnit: inService("administrator", "operator"),
 
-  generateMasterKey: ["administrator", "custodian"],
-  copyMasterKey: ["administrator", "custodian"],
-  commitMasterKey: ["administrator", "custodian"],
-  clearNewMasterKey: ["administrator", "custodian"],
+  generateMasterKey: inService("administrator", "custodian"),
+  copyMasterKey: inService("administrator", "custodian"),
+  commitMasterKey: inService("administrator", "custodian"),
+  clearNewMasterKey: inService("administrator", "custodian"),
 
-  planChange: ["administrator", "operator", "custodian", "auditor"],
-  createChange: ["administrator", "operator"],
-  listChanges: ["administrator", "operator", "custodian", "auditor"],
-  getChange: ["administrator", "operator", "custodian", "auditor"],
-  reencipherChange: ["administrator", "operator"],
-  pauseChange: ["administrator", "operator"],
-  resumeChange: ["administrator", "operator"],
-  activateChange: ["administrator", "operator", "custodian"],
-  finalizeChange: ["administrator", "operator"],
-  cancelChange: ["administrator", "operator"],
-  restoreChange: ["administrator", "operator"],
-  approveChange: ["administrator", "operator", "custodian"],
-  purgeChange: ["administrator", "operator"],
+  planChange: inService("administrator", "operator", "custodian", "auditor"),
+  createChange: inService("administrator", "operator"),
+  listChanges: inService("administrator", "operator", "custodian", "auditor"),
+  getChange: inService("administrator", "operator", "custodian", "auditor"),
+  reencipherChange: inService("administrator", "operator"),
+  pauseChange: inService("administrator", "operator"),
+  resumeChange: inService("administrator", "operator"),
+  activateChange: inService("administrator", "operator", "custodian"),
+  finalizeChange: inService("administrator", "operator"),
+  cancelChange: inService("administrator", "operator"),
+  restoreChange: inService("administrator", "operator"),
+  approveChange: inService("administrator", "operator", "custodian"),
+  purgeChange: inService("administrator", "operator"),
 
-  createPrincipal: ["administrator"],
-  listPrincipals: ["administrator", "auditor"],
-} as const satisfies Record<RouteName, readonly Role[]>;
+  createPrincipal: inService("administrator"),
+  listPrincipals: inService("administrator", "auditor"),
+  getPrincipal: ofPrincipal("administrator", "auditor"),
+  whoAmI: OWN,
+  enablePrincipal: inService("administrator"),
+  disablePrincipal: inService("administrator"),
+  grantRole: inService("administrator"),
+  withdrawRole: inService("administrator"),
+  limitPrincipal: inService("administrator"),
+
+  createToken: ofPrincipal("administrator"),
+  listTokens: ofPrincipal("administrator", "auditor"),
+  revokeToken: ofPrincipal("administrator"),
+} as const satisfies Record<RouteName, Requirement>;
+
+/**
+ * Routes whose replies bear a key, or what a key opened: before such a reply leaves, it is made sure that nothing was
+ * revoked since the request was admitted.
+ */
+export const KEY_BEARING: ReadonlySet<RouteName> = new Set(["encrypt", "decrypt", "generateDataKey"]);
 
 /** Routes that need no token: they tell nothing about keys, and supervisors have no tokens. */
 export const OPEN_ROUTES = {

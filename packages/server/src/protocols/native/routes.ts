@@ -7,7 +7,7 @@ import type { TSchema } from "typebox";
 import type { Principal } from "../../core/access/principal.ts";
 import { Failure } from "../../core/errors.ts";
 import { authorize } from "./auth.ts";
-import type { Authenticate } from "./auth.ts";
+import type { Admission, Gate } from "./auth.ts";
 import {
   BEARER_SECURITY,
   ERROR_REPLIES,
@@ -15,7 +15,7 @@ import {
   OPENAPI_OPTIONS,
   successReply,
 } from "./openapi.ts";
-import { OPEN_ROUTES } from "./roles.ts";
+import { KEY_BEARING, OPEN_ROUTES } from "./roles.ts";
 
 /** Largest request body of this protocol. */
 export const NATIVE_BODY_LIMIT_BYTES = BODY_LIMIT_BYTES;
@@ -27,13 +27,13 @@ export type NativeHandlers = {
 
 export interface NativeRoutes {
   readonly handlers: NativeHandlers;
-  readonly authenticate: Authenticate;
+  readonly gate: Gate;
 }
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Who calls a native route; null until its token is checked. */
-    principal: Principal | null;
+    /** Who was let in to a native route; null until that is known. */
+    admission: Admission | null;
   }
 }
 
@@ -54,7 +54,7 @@ const NOTHING = Type.Object({}, { additionalProperties: false });
 export async function registerNativeRoutes(app: FastifyInstance, native: NativeRoutes): Promise<void> {
   await app.register(swagger, OPENAPI_OPTIONS);
   app.addSchema(ERROR_REPLY_SCHEMA);
-  app.decorateRequest("principal", null);
+  app.decorateRequest("admission", null);
   for (const name of Object.keys(ROUTES) as RouteName[]) registerRoute(app, name, native);
   registerOpenApi(app);
 }
@@ -62,6 +62,8 @@ export async function registerNativeRoutes(app: FastifyInstance, native: NativeR
 function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, native: NativeRoutes): void {
   const row: Row = ROUTES[name];
   const handle: NativeHandlers[R] = native.handlers[name];
+  const letIn = (request: FastifyRequest) =>
+    authorize(native.gate, name, { authorization: request.headers.authorization, params: request.params });
   app.route({
     method: row.method,
     url: row.path,
@@ -78,17 +80,42 @@ function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, nativ
     },
     // Before the body is read: a stranger's body costs nothing, and tells nothing.
     onRequest: async (request) => {
-      request.principal = await authorize(name, request.headers.authorization, native.authenticate);
+      request.admission = await letIn(request);
     },
     preValidation: async (request) => {
       if (row.body === undefined) refuseBody(request);
     },
     handler: async (request) => {
-      if (request.principal === null)
+      if (request.admission === null)
         throw new Failure("internal", "The caller of the route was not checked.");
-      return await handle(inputOf<R>(row, request), request.principal);
+      const act = ({ caller }: Admission) => handle(inputOf<R>(row, request), caller);
+      return KEY_BEARING.has(name)
+        ? await whileAdmitted(request.admission, act, () => letIn(request), native.gate)
+        : await act(request.admission);
     },
   });
+}
+
+/** How often something may be revoked under one request before it gives up. */
+const ADMISSIONS = 4;
+
+/**
+ * What `act` replies, if nothing was revoked since the caller was let in; else the caller is let in anew, or refused,
+ * and it is done again: what was found out under rights that may be gone does not leave.
+ */
+async function whileAdmitted<Reply>(
+  admission: Admission,
+  act: (admission: Admission) => Promise<Reply>,
+  admitAnew: () => Promise<Admission>,
+  { revocations }: Gate,
+): Promise<Reply> {
+  let admitted = admission;
+  for (let times = 1; times <= ADMISSIONS; times += 1) {
+    const reply = await act(admitted);
+    if ((await revocations.read()) === admitted.revocations) return reply;
+    admitted = await admitAnew();
+  }
+  throw new Failure("rights-moved");
 }
 
 /** The parts that the route has; Fastify has validated them against the schemas that their types are made from. */

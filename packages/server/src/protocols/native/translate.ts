@@ -6,13 +6,14 @@ import type {
   PrincipalView,
   ProjectView,
   RegistersView,
+  TokenView,
   UnitView,
 } from "@claviger/api";
+import type { PrincipalRecord, TokenRecord } from "../../core/access/principal.ts";
 import type { KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
 import type { ChangeReport } from "../../core/operations/report-change.ts";
 import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
-import type { PrincipalRecord } from "../../core/ports/store.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
@@ -108,6 +109,7 @@ export function changeView(report: ChangeReport): ChangeView {
     approval: approval
       ? {
           action: approval.action,
+          inSpiteOf: [...(approval.inSpiteOf ?? [])],
           requestedBy: approval.requestedBy,
           requestedAt: at(approval.requestedAtMs),
           approvedBy: approval.approvedBy ?? null,
@@ -118,6 +120,27 @@ export function changeView(report: ChangeReport): ChangeView {
 }
 
 export function principalView(principal: PrincipalRecord): PrincipalView {
-  const { id, name, roles } = principal;
-  return { id, name, roles: [...roles], createdAt: at(principal.createdAtMs) };
+  const { id, name, kind, state, grants, requestsPerSecond, createdAtMs } = principal;
+  return {
+    id,
+    name,
+    kind,
+    state,
+    grants: grants.map(({ role, projectId }) => ({ role, project: projectId ?? null })),
+    requestsPerSecond: requestsPerSecond ?? null,
+    createdAt: at(createdAtMs),
+  };
+}
+
+export function tokenView(token: TokenRecord, nowMs: number): TokenView {
+  const { id, label, createdAtMs, expiresAtMs, revokedAtMs } = token;
+  const isExpired = expiresAtMs !== undefined && expiresAtMs <= nowMs;
+  return {
+    id,
+    label,
+    state: revokedAtMs !== undefined ? "revoked" : isExpired ? "expired" : "valid",
+    createdAt: at(createdAtMs),
+    expiresAt: expiresAtMs === undefined ? null : at(expiresAtMs),
+    revokedAt: revokedAtMs === undefined ? null : at(revokedAtMs),
+  };
 }

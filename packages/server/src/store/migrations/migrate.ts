@@ -4,6 +4,7 @@ import type { QueryBuilder, Script } from "../script.ts";
 import { first, run } from "../script.ts";
 import type { Definition } from "./definition.ts";
 import { foundation } from "./0001-foundation.ts";
+import { access } from "./0003-access.ts";
 
 /**
  * Migrations in order; a number is never used again. Each is done whole, in the transaction that notes it. They are
@@ -13,7 +14,10 @@ const MIGRATIONS: readonly {
   readonly id: number;
   readonly name: string;
   readonly statements: readonly Definition[];
-}[] = [{ id: 1, name: "foundation", statements: foundation }];
+}[] = [
+  { id: 1, name: "foundation", statements: foundation },
+  { id: 2, name: "access", statements: access },
+];
 
 /**
  * Brings a database to the newest schema. Returns how many migrations were done.

@@ -7,6 +7,7 @@ import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
 import { holdFenceOfKek } from "./fences.ts";
 import { pageOf, pageStart } from "./pages.ts";
+import { countRevocation } from "./revocations.ts";
 
 export function* createKey(db: QueryBuilder, input: { key: KeyRecord; version: KeyVersionRecord }) {
   if (yield* frozen(db, input.version.kekId)) return "frozen" as const;
@@ -36,6 +37,7 @@ export function* updateKey(
   );
   if (updated === 0) return "changed-meanwhile" as const;
   if (version) yield* run(db.insertInto("key_versions").values(versionRowOf(version)));
+  if (key.state !== "enabled") yield* countRevocation(db);
   return "updated" as const;
 }
 

@@ -1,4 +1,5 @@
 import { parentPort } from "node:worker_threads";
+import { yieldToServingThreads } from "../../core/background-thread.ts";
 import type { BatchAnswerMessage, BatchRequestMessage } from "./batch-call.ts";
 import { runBatchCall } from "./batch-call.ts";
 
@@ -7,6 +8,7 @@ import { runBatchCall } from "./batch-call.ts";
  * each call as KeyObjects, so the thread holds no registers that could grow old. A fault ends the thread: the client
  * fails what waits and starts another.
  */
+yieldToServingThreads();
 parentPort?.on("message", ({ id, call }: BatchRequestMessage) => {
   const outcome = runBatchCall(call);
   const answer: BatchAnswerMessage = { id, outcome };
