@@ -25,7 +25,6 @@ async function main(): Promise<void> {
   const log = createLog(config.logLevel);
   for (const warning of processWarnings()) log.warn(warning);
   const daemon = await composeDaemon(config, log);
-  process.stdout.write(greeting(daemon));
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
@@ -37,6 +36,8 @@ async function main(): Promise<void> {
       );
     });
   }
+  // The last: whoever reads it may stop the daemon at once.
+  process.stdout.write(greeting(daemon));
 }
 
 function greeting({ url, data, store, created }: Daemon): string {
