@@ -14,13 +14,14 @@ const NODE_MAJOR = 26;
 
 /** What each task runs: the arguments for Node.js, from those that follow the task. Undefined: wrong usage. */
 const TASKS = {
-  start: (args) => ["--disable-sigusr1", at("packages/server/src/main.ts"), ...args],
+  start: (args) => ["--disable-sigusr1", at("packages/server/bin/clavigerd.js"), "serve", ...args],
   cli: (args) => [at("packages/cli/src/main.ts"), ...args],
   demo: (args) => [at("demo/main.ts"), ...args],
   bench: ([name, ...args]) => (benches().includes(name) ? [at(`bench/${name}.ts`), ...args] : undefined),
   soak: ([name, ...args]) => (name === "crash" ? [at("test/crash/soak.ts"), ...args] : undefined),
   test: (args) => [at("scripts/run-tests.mjs"), ...args],
   check: (args) => [at("scripts/check.mjs"), ...args],
+  docs: ([name]) => (name === "sdk" ? [join(BIN, "typedoc")] : undefined),
   format: () => [join(BIN, "prettier"), "--write", ROOT],
 };
 
@@ -36,6 +37,7 @@ if (nodeArgs === undefined) {
   soak crash      kill the daemon at random for as long as --minutes says
   test            run check, then every test
   check           format, lint, types, boundaries, dead code, house rules
+  docs sdk        write the documentation of the SDK to dist/sdk-docs
   format          format every file`);
   process.exit(2);
 }

@@ -5,7 +5,8 @@ import { CALLS_WITHOUT_A_POINT, PLACES_WITHOUT_A_CALL, POINTS, SCENARIOS_OF_ONE_
 import { runPoint } from "./run-point.ts";
 import { Templates } from "./templates.ts";
 
-const templates = new Templates(300);
+/** More than two batches, which some points tell apart. */
+const templates = new Templates(220);
 afterAll(() => templates[Symbol.dispose]());
 
 test("every write of the store is among the calls at which the daemon is killed", () => {

@@ -58,19 +58,19 @@ test("a store thread that dies between COMMIT and answer is replaced, and every 
   mkdirSync(died);
   const preload = new URL("./die-unanswered.ts", import.meta.url);
   const victim = await startVictim(templates, [run.folder, "none"], `${preload.href}?${died}`);
-  const url = (await victim.url) ?? "";
-  const at = { url, folder: run.folder };
-  const client = administrator(at, 2);
-  const load = new ClientLoad(client, run.ledger, "load");
-  {
+  try {
+    const at = { url: (await victim.url) ?? "", folder: run.folder };
+    const client = administrator(at, 2);
+    const load = new ClientLoad(client, run.ledger, "load");
     using operator = new Operator(at, { ...run, load, gone: victim.isGone, retries: 0 });
     await drive(operator, STEPS.map(unexcused));
+    await load.stop();
+    await checkLedger(client, run.ledger);
+    client.close();
+  } finally {
+    victim.kill();
+    await victim.gone;
   }
-  await load.stop();
-  await checkLedger(client, run.ledger);
-  client.close();
-  victim.kill();
-  await victim.gone;
   const found = await checkInvariants(run.folder);
   expect(found.changes.map(({ state }) => state)).toEqual(["PURGED", "DONE", "CANCELED"]);
   const writes = Object.entries(SCRIPTS).flatMap(([name, { kind }]) => (kind === "write" ? [name] : []));

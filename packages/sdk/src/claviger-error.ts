@@ -1,6 +1,7 @@
 import type { ErrorCategory, ErrorReply } from "@claviger/api";
 import type { TransportError, TransportFault, TransportReply } from "./transport.ts";
 
+/** What a ClavigerError is made from; the fields are those of the error. */
 export interface ClavigerErrorFields {
   readonly code: string;
   readonly category: ErrorCategory;
@@ -18,6 +19,7 @@ export interface ClavigerErrorFields {
 export class ClavigerError extends Error {
   /** Stable: a code of docs/errors.md, or one of ClientFailureCode where the service did not speak. */
   readonly code: string;
+  /** What kind of failure it is; `blocked` and `unavailable` may be over when their cause is gone. */
   readonly category: ErrorCategory;
   /** One sentence: what to do now. */
   readonly advice: string;
@@ -51,6 +53,11 @@ const CLIENT_FAILURES = {
   "server-unreachable": {
     category: "unavailable",
     advice: "Check that the service runs and that its address is right; nothing was sent.",
+  },
+  "server-not-trusted": {
+    category: "unavailable",
+    advice:
+      "Call it by a name in its certificate, and give the CA that issued that (`tls.ca`; --ca or CLAVIGER_CA for claviger); nothing was sent.",
   },
   "connection-lost": {
     category: "unavailable",
@@ -90,6 +97,7 @@ export function clientFailure(
 const CODE_OF_FAULT = {
   refused: "server-unreachable",
   unreachable: "server-unreachable",
+  untrusted: "server-not-trusted",
   lost: "connection-lost",
   timeout: "request-timeout",
   "too-large": "reply-too-large",
@@ -99,6 +107,7 @@ const CODE_OF_FAULT = {
 const SAID_OF_FAULT = {
   refused: "The service cannot be reached",
   unreachable: "The service cannot be reached",
+  untrusted: "The service does not prove that it is the one that was meant",
   lost: "The connection broke before the reply was complete",
   timeout: "The service did not answer in time",
   "too-large": "The reply is too large",

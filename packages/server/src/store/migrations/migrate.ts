@@ -4,7 +4,7 @@ import type { QueryBuilder, Script } from "../script.ts";
 import { first, run } from "../script.ts";
 import type { Definition } from "./definition.ts";
 import { foundation } from "./0001-foundation.ts";
-import { access } from "./0003-access.ts";
+import { access } from "./0002-access.ts";
 
 /**
  * Migrations in order; a number is never used again. Each is done whole, in the transaction that notes it. They are
