@@ -86,6 +86,21 @@ describe.skipIf(isWithout("postgresql"))("a connection that is lost", () => {
     expect(await create(rig.store, 1)).toBe("name-taken");
   });
 
+  test("while the server still commits: the call fails when that has ended, so that what is read then is the truth", async () => {
+    await using rig = await openBehindProxy();
+    await server.query("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'absent'");
+    await server.query("postgres", "SELECT pg_reload_conf()");
+    const created = refusal(create(rig.store, 1));
+    const waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    await waitFor(() => server.query("postgres", waits));
+    rig.proxy.cut();
+    expect(await created).toBe("store-failed");
+    expect(await server.query(rig.database, "SELECT name FROM projects")).toEqual([{ name: "project 1" }]);
+    expect(await server.query("postgres", waits)).toEqual([]);
+    await server.query("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    await server.query("postgres", "SELECT pg_reload_conf()");
+  });
+
   test("with every other one: calls fail until they are made again, which needs nobody", async () => {
     await using rig = await openBehindProxy();
     await create(rig.store, 1);

@@ -2,10 +2,12 @@ import { changeId, claimAs, rewrapped, rowsOf, SCOPE, unit } from "../contracts/
 import { A, B } from "../model/arbitrary-facts.ts";
 import type { Scene } from "./scene.ts";
 import {
+  administrator,
   amend,
   amendPurge,
   createKey,
   createProject,
+  disable,
   disableKey,
   goBack,
   key,
@@ -14,6 +16,7 @@ import {
   removeUnit,
   rotateKey,
   toDone,
+  tokenOf,
   toReady,
   version,
 } from "./scene.ts";
@@ -85,6 +88,24 @@ export const PAIRS: readonly Pair[] = [
       await scene.rows(1);
       await scene.store.createKey({ key: key(1), version: version(1) });
       return [rotateKey(), disableKey()];
+    },
+  },
+  {
+    title: "each of two administrators disabled",
+    scene: async ({ store }) => {
+      for (const i of [1, 2]) await store.createPrincipal({ principal: administrator(i), token: tokenOf(i) });
+      return [disable(1), disable(2)];
+    },
+  },
+  {
+    title: "two revocations",
+    scene: async ({ store }) => {
+      for (const i of [1, 2]) await store.createPrincipal({ principal: administrator(i), token: tokenOf(i) });
+      const revoked = (i: number): Call => ({
+        name: "revokeToken",
+        input: { token: { ...tokenOf(i), revokedAtMs: 5 } },
+      });
+      return [revoked(1), revoked(2)];
     },
   },
   {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { KeyId, ProjectId } from "../../packages/server/src/core/ids.ts";
+import type { PrincipalRecord, TokenRecord } from "../../packages/server/src/core/access/principal.ts";
+import type { KeyId, PrincipalId, ProjectId, TokenId } from "../../packages/server/src/core/ids.ts";
 import type { Approval, Change } from "../../packages/server/src/core/master-key-change/change.ts";
 import type { ChangeEvent } from "../../packages/server/src/core/master-key-change/transitions.ts";
 import { advance } from "../../packages/server/src/core/master-key-change/transitions.ts";
@@ -133,3 +134,31 @@ export const toDone = async (scene: Scene): Promise<void> => {
   await scene.store.finalizeRows({ ...(await scene.order()), limit: 99 });
   await scene.go("finalized");
 };
+
+/** An administrator of the whole service. */
+export const administrator = (i: number, over: Partial<PrincipalRecord> = {}): PrincipalRecord => ({
+  id: uuidOf(5, i) as PrincipalId,
+  name: `name-${i}`,
+  kind: "service",
+  state: "enabled",
+  grants: [{ role: "administrator", projectId: undefined }],
+  requestsPerSecond: undefined,
+  createdAtMs: 1,
+  revision: 1,
+  mac: Uint8Array.of(3),
+  ...over,
+});
+export const tokenOf = (i: number): TokenRecord => ({
+  id: uuidOf(6, i) as TokenId,
+  principalId: uuidOf(5, i) as PrincipalId,
+  hash: Uint8Array.of(i),
+  label: "",
+  createdAtMs: 1,
+  expiresAtMs: undefined,
+  revokedAtMs: undefined,
+  mac: Uint8Array.of(4),
+});
+export const disable = (i: number): Call => ({
+  name: "updatePrincipal",
+  input: { principal: administrator(i, { state: "disabled", revision: 2 }) },
+});

@@ -280,7 +280,11 @@ export const ROUTES = {
     path: "/v1/units/:unit/quarantine",
     summary: "Stop using a unit until it is readmitted",
     params: UnitPath,
-    body: Type.Object({ reason: Type.String({ minLength: 1, maxLength: 200 }) }, closed),
+    // PostgreSQL has no text with a NUL in it.
+    body: Type.Object(
+      { reason: Type.String({ minLength: 1, maxLength: 200, pattern: "^[^\\u0000]+$" }) },
+      closed,
+    ),
     reply: UnitView,
   },
   readmitUnit: {

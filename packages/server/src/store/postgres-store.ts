@@ -3,7 +3,7 @@ import { Client, Pool } from "pg";
 import { Failure, isFailure } from "../core/errors.ts";
 import type { Store } from "../core/ports/store.ts";
 import { DatabaseLock } from "./database-lock.ts";
-import { isWorthRepeating, postgresFailure } from "./dialects/postgres-failures.ts";
+import { isConnectionFailure, isWorthRepeating, postgresFailure } from "./dialects/postgres-failures.ts";
 import type { Begin } from "./dialects/postgres.ts";
 import {
   BEGIN,
@@ -79,15 +79,15 @@ async function openStore(address: PostgresAddress, lock: DatabaseLock): Promise<
   const close = async (): Promise<void> => {
     await Promise.all(Object.values(pools).map((pool) => pool.end()));
   };
-  const mayCommit = () => lock.mustHold();
+  const hooks = { mayCommit: () => lock.mustHold(), settle: (client: PoolClient) => settle(address, client) };
   const run = async (name: ScriptName, input: unknown): Promise<unknown> => {
     const { kind, script } = scriptNamed(name);
     const pool = kind === "walk" ? pools.scan : pools[kind];
     const begin = kind === "scan" ? BEGIN.read : BEGIN[kind];
-    return await runIn(pool, begin, () => script(postgresQueries, input as never), mayCommit);
+    return await runIn(pool, begin, () => script(postgresQueries, input as never), hooks);
   };
   try {
-    await runIn(pools.write, BEGIN.write, () => migrate(postgresQueries, postgresDefinition), mayCommit);
+    await runIn(pools.write, BEGIN.write, () => migrate(postgresQueries, postgresDefinition), hooks);
     await lock.beginTerm();
   } catch (error) {
     await close();
@@ -104,12 +104,33 @@ function newPool(address: PostgresAddress, max: number): Pool {
   return pool;
 }
 
+interface Hooks {
+  /** Throws what is against it that a transaction begins or commits. */
+  readonly mayCommit: () => void;
+  /** Called when a connection that wrote is lost, before the call fails. */
+  readonly settle: (client: PoolClient) => Promise<void>;
+}
+
+/**
+ * Ends the server's side of a lost connection, which may still do what was asked of it last. Afterwards what it did can be
+ * read, and what it did not do will never be. Nothing is known while the server cannot be reached; then nothing can be
+ * read either.
+ */
+async function settle(address: PostgresAddress, client: PoolClient): Promise<void> {
+  const { processID } = client as unknown as { readonly processID: number | null };
+  try {
+    await withClient(address, (other) => other.query("SELECT pg_terminate_backend($1, 5000)", [processID]));
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+  }
+}
+
 /** Runs a script in a transaction of its own, and again if it lost against another one. */
 async function runIn<Result>(
   pool: Pool,
   begin: Begin,
   script: () => Script<Result>,
-  mayCommit: () => void,
+  { mayCommit, settle }: Hooks,
 ): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     mayCommit();
@@ -119,6 +140,7 @@ async function runIn<Result>(
       return await runTransaction(client, begin, script(), mayCommit);
     } catch (error) {
       failure = error;
+      if (begin === BEGIN.write && isConnectionFailure(error)) await settle(client);
       if (attempt === ATTEMPTS || !isWorthRepeating(error)) throw error;
     } finally {
       client.release(!isInOrder(client, failure));

@@ -71,6 +71,8 @@ function* leavesAnAdministrator(db: QueryBuilder, changed: PrincipalRecord): Scr
   const isOne = ({ state, grants }: Pick<PrincipalRecord, "state" | "grants">): boolean =>
     state === "enabled" && hasRoleEverywhere({ grants }, ["administrator"]);
   if (isOne(changed)) return true;
+  // Two administrators may each take the other's rights away: they are one at a time.
+  yield* hold("administrators", "exclusive");
   const others = yield* all(
     db
       .selectFrom("principals")
