@@ -20,7 +20,7 @@ export { fromBase64, toBase64 } from "./base64.ts";
 export { isOpen, isVerified } from "./change-states.ts";
 export type { Until, WaitOptions } from "./wait-for-change.ts";
 export type { PageQuery } from "./caller.ts";
-export type { AuditQuery } from "./audit.ts";
+export type { Audit, AuditQuery } from "./audit.ts";
 export type { Page } from "./pages.ts";
 export type { Changes } from "./changes.ts";
 export type { Grant, NewPrincipal, NewToken, Principals } from "./principals.ts";
@@ -32,6 +32,7 @@ export type {
   Encrypted,
   ImportAlgorithmName,
   ImportToken,
+  Included,
   InProject,
   Keys,
   OneKey,

@@ -52,7 +52,6 @@ export function* listPrincipals(db: QueryBuilder, input: Page): Script<PageOf<Pr
 
 export function* updatePrincipal(db: QueryBuilder, input: { principal: PrincipalRecord }) {
   const { principal } = input;
-  yield* hold("administrators", "exclusive"); // of two that leave at the same time one must see the other go
   if (!(yield* leavesAnAdministrator(db, principal))) return "last-administrator" as const;
   const { kind, state, grants, requests_per_second, revision, mac } = rowOf(principal);
   const updated = yield* run(
