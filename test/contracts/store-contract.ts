@@ -663,6 +663,7 @@ export function storeContract(backEnd: StoreBackEnd): void {
         version: number,
         kekId: uuidOf(3, project) as KekId,
         wrapped: Uint8Array.of(i),
+        publicKey: undefined,
         createdAtMs: 1,
         mac: Uint8Array.of(2),
       });

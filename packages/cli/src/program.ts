@@ -6,6 +6,7 @@ import { masterKeyCommands } from "./commands/master-key.ts";
 import { payloadCommands } from "./commands/payload.ts";
 import { principalCommands } from "./commands/principal.ts";
 import { projectCommands } from "./commands/project.ts";
+import { signatureCommands } from "./commands/signature.ts";
 import { statusCommands } from "./commands/status.ts";
 import { unitCommands } from "./commands/unit.ts";
 import { settled } from "./command.ts";
@@ -35,6 +36,7 @@ First steps:
   projectCommands(program);
   keyCommands(program);
   payloadCommands(program);
+  signatureCommands(program);
   unitCommands(program);
   masterKeyCommands(program);
   changeCommands(program);

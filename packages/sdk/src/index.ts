@@ -17,10 +17,19 @@ export { fromBase64, toBase64 } from "./base64.ts";
 export { isOpen, isVerified } from "./change-states.ts";
 export type { Until, WaitOptions } from "./wait-for-change.ts";
 export type { Page } from "./pages.ts";
-export type { DataKey, Decrypted, Encrypted, ImportAlgorithmName, ImportToken } from "./keys.ts";
+export type {
+  DataKey,
+  Decrypted,
+  Encrypted,
+  ImportAlgorithmName,
+  ImportToken,
+  SignatureAlgorithmName,
+  Signed,
+  Verified,
+} from "./keys.ts";
 export type { UnitRegisters } from "./master-keys.ts";
 
-export { PLAINTEXT_LIMIT_BYTES, ROLES } from "./words.ts";
+export { KEY_SPECS, PLAINTEXT_LIMIT_BYTES, ROLES, SIGNATURE_ALGORITHMS } from "./words.ts";
 export type {
   CensusView,
   ChangeStateName,
@@ -31,6 +40,7 @@ export type {
   PlanView,
   PrincipalView,
   ProjectView,
+  PublicKeyView,
   RegistersView,
   Role,
   StatusView,

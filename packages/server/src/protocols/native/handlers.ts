@@ -14,6 +14,7 @@ import { createPrincipal } from "../../core/operations/create-principal.ts";
 import { createProject } from "../../core/operations/create-project.ts";
 import { decrypt } from "../../core/operations/decrypt.ts";
 import { encrypt } from "../../core/operations/encrypt.ts";
+import { exportPublicKey } from "../../core/operations/export-public-key.ts";
 import { finalizeChange } from "../../core/operations/finalize-change.ts";
 import { generateDataKey } from "../../core/operations/generate-data-key.ts";
 import { importKeyMaterial } from "../../core/operations/import-key-material.ts";
@@ -38,6 +39,8 @@ import { rotateKey } from "../../core/operations/rotate-key.ts";
 import { scheduleKeyDeletion } from "../../core/operations/schedule-key-deletion.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
+import { sign } from "../../core/operations/sign.ts";
+import { verify } from "../../core/operations/verify.ts";
 import type { NativeHandlers } from "./routes.ts";
 import {
   changeView,
@@ -159,6 +162,24 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
         keyId: key.id,
         keyVersion: key.currentVersion,
       };
+    },
+
+    sign: async ({ params, body }) => {
+      const { key } = await keyNamed(params);
+      const message = Buffer.from(body.message, "base64");
+      const { signature, ...used } = await sign(ports, { key, ...body, message });
+      return { signature: base64(signature), keyId: key.id, ...used };
+    },
+    verify: async ({ params, body }) => {
+      const { key } = await keyNamed(params);
+      const message = Buffer.from(body.message, "base64");
+      const signature = Buffer.from(body.signature, "base64");
+      return { keyId: key.id, ...(await verify(ports, { key, ...body, message, signature })) };
+    },
+    exportPublicKey: async ({ params, query }) => {
+      const { key } = await keyNamed(params);
+      const { algorithms, ...exported } = await exportPublicKey(ports, { key, keyVersion: query.version });
+      return { keyId: key.id, algorithms: [...algorithms], ...exported };
     },
 
     listUnits: async () => {

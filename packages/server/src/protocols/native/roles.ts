@@ -35,6 +35,9 @@ export const ROUTE_ROLES = {
   encrypt: ["administrator", "key-user"],
   decrypt: ["administrator", "key-user"],
   generateDataKey: ["administrator", "key-user"],
+  sign: ["administrator", "key-user"],
+  verify: ["administrator", "key-user"],
+  exportPublicKey: ["administrator", "key-admin", "key-user", "auditor"],
 
   listUnits: ["administrator", "operator", "custodian", "auditor"],
   getUnit: ["administrator", "operator", "custodian", "auditor"],
