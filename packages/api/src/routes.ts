@@ -66,6 +66,9 @@ const pageOf = <S extends TSchema>(items: S) =>
   Type.Object({ items: Type.Array(items), next: Nullable(Type.String()) });
 
 const Algorithm = oneOf(SIGNATURE_ALGORITHMS, { description: "default: the usual one of the key" });
+const MessageType = oneOf(["RAW", "DIGEST"], {
+  description: "default: RAW; DIGEST is for RSA: the message is its digest by the algorithm's hash",
+});
 const KeyVersion = Type.Integer({
   minimum: 1,
   maximum: 0xffff_ffff,
@@ -239,7 +242,10 @@ export const ROUTES = {
     path: "/v1/projects/:project/keys/:key/sign",
     summary: "Sign up to 64 KiB with the current version of a key",
     params: KeyPath,
-    body: Type.Object({ message: Message, algorithm: Type.Optional(Algorithm) }, closed),
+    body: Type.Object(
+      { message: Message, messageType: Type.Optional(MessageType), algorithm: Type.Optional(Algorithm) },
+      closed,
+    ),
     reply: Type.Object({
       signature: Signature,
       algorithm: oneOf(SIGNATURE_ALGORITHMS),
@@ -256,6 +262,7 @@ export const ROUTES = {
     body: Type.Object(
       {
         message: Message,
+        messageType: Type.Optional(MessageType),
         signature: Signature,
         algorithm: Type.Optional(Algorithm),
         keyVersion: Type.Optional(KeyVersion),

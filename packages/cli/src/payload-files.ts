@@ -25,7 +25,11 @@ export async function readMaterial(path: string): Promise<Buffer> {
 
 /** The message in a file, or from stdin. */
 export function readMessage(path: string | undefined): Promise<Buffer> {
-  return readInput(path, PLAINTEXT_LIMIT_BYTES, "Sign a list of hashes of larger files instead.");
+  return readInput(
+    path,
+    PLAINTEXT_LIMIT_BYTES,
+    "Sign its digest with an RSA key (--digest), or a list of hashes.",
+  );
 }
 
 /** The signature in a file: base64, line breaks do not matter. */

@@ -20,6 +20,11 @@ interface Included {
 interface WithContext {
   readonly context?: Context | undefined;
 }
+/** What is signed: with `DIGEST`, for RSA, the digest of a message of any size, by the hash of the algorithm. */
+interface Message {
+  readonly message: Uint8Array;
+  readonly messageType?: "RAW" | "DIGEST" | undefined;
+}
 /** Which version of which key was used. */
 interface Used {
   readonly keyId: string;
@@ -215,12 +220,13 @@ export class Keys {
     project,
     key,
     message,
+    messageType,
     algorithm,
-  }: OneKey & {
-    readonly message: Uint8Array;
-    readonly algorithm?: SignatureAlgorithmName | undefined;
-  }): Promise<Signed> {
-    const body = { message: toBase64(message), algorithm };
+  }: OneKey &
+    Message & {
+      readonly algorithm?: SignatureAlgorithmName | undefined;
+    }): Promise<Signed> {
+    const body = { message: toBase64(message), messageType, algorithm };
     const reply = await this.#caller.call("sign", { params: { project, key }, body });
     return { ...reply, signature: fromBase64(reply.signature) };
   }
@@ -233,16 +239,18 @@ export class Keys {
     project,
     key,
     message,
+    messageType,
     signature,
     algorithm,
     keyVersion,
-  }: OneKey & {
-    readonly message: Uint8Array;
-    readonly signature: Uint8Array;
-    readonly algorithm?: SignatureAlgorithmName | undefined;
-    readonly keyVersion?: number | undefined;
-  }): Promise<Verified> {
-    const body = { message: toBase64(message), signature: toBase64(signature), algorithm, keyVersion };
+  }: OneKey &
+    Message & {
+      readonly signature: Uint8Array;
+      readonly algorithm?: SignatureAlgorithmName | undefined;
+      readonly keyVersion?: number | undefined;
+    }): Promise<Verified> {
+    const bytes = { message: toBase64(message), signature: toBase64(signature) };
+    const body = { ...bytes, messageType, algorithm, keyVersion };
     return this.#caller.call("verify", { params: { project, key }, body });
   }
 

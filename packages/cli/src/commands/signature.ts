@@ -11,6 +11,7 @@ interface UnderKey {
   readonly key: string;
   readonly algorithm?: SignatureAlgorithmName;
   readonly in?: string;
+  readonly digest?: boolean;
 }
 interface SignOptions extends UnderKey {
   readonly out?: string;
@@ -49,8 +50,12 @@ export function signatureCommands(program: Command): void {
     .action(inSession(verify));
 }
 
-async function sign(session: Session, { in: path, out, ...under }: SignOptions): Promise<void> {
-  const signed = await session.client.keys.sign({ ...under, message: await readMessage(path) });
+async function sign(session: Session, { in: path, out, digest, ...under }: SignOptions): Promise<void> {
+  const signed = await session.client.keys.sign({
+    ...under,
+    message: await readMessage(path),
+    messageType: digest === true ? "DIGEST" : "RAW",
+  });
   const line = toBase64(signed.signature);
   if (out !== undefined) {
     writeResult(out, `${line}\n`);
@@ -61,13 +66,14 @@ async function sign(session: Session, { in: path, out, ...under }: SignOptions):
 
 async function verify(
   session: Session,
-  { in: path, signature: signaturePath, ...under }: VerifyOptions,
+  { in: path, signature: signaturePath, digest, ...under }: VerifyOptions,
 ): Promise<void> {
   const signature = await readSignature(signaturePath);
   const verified = await session.client.keys.verify({
     ...under,
     signature,
     message: await readMessage(path),
+    messageType: digest === true ? "DIGEST" : "RAW",
   });
   if (!verified.valid) throw notValid(verified.keyVersion);
   session.show(
@@ -92,5 +98,6 @@ function underKey(command: Command): Command {
     .addOption(
       new Option("--algorithm <name>", "default: the usual one of the key").choices(SIGNATURE_ALGORITHMS),
     )
-    .option("--in <file>", "read the message from a file");
+    .option("--in <file>", "read the message from a file")
+    .option("--digest", "the input is the raw digest of the message, by the algorithm's hash (RSA only)");
 }

@@ -5,6 +5,7 @@ import {
   generateSigningKey,
   isSigningSpec,
   joseNameOf,
+  messageRefusal,
   readSigningKey,
   signMessage,
   verifyMessage,
@@ -142,6 +143,44 @@ describe("RSA, as RFC 8017 says it", () => {
       const again = createHash(`sha${bits}`).update(Buffer.alloc(8)).update(digest).update(salt).digest();
       expect([pss[383], db.at(-hashBytes - 1), again]).toEqual([0xbc, 1, h]);
     }
+  });
+});
+
+describe("RSA, of a digest", () => {
+  test("signs what the message's verifier takes, and takes what the message's signer made", async () => {
+    const { publicKey, key } = await keyOf("RSA_3072");
+    const message = Buffer.from("message");
+    for (const algorithm of algorithmsOf("RSA_3072")) {
+      const digest = createHash(`sha${algorithm.slice(-3)}`)
+        .update(message)
+        .digest();
+      const [ofMessage, ofDigest] = [
+        await signMessage(algorithm, key, message),
+        await signMessage(algorithm, key, digest, "DIGEST"),
+      ];
+      expect(await verifyMessage(algorithm, publicKey, message, ofDigest), algorithm).toBe(true);
+      expect(await verifyMessage(algorithm, publicKey, digest, ofMessage, "DIGEST"), algorithm).toBe(true);
+      if (algorithm.includes("PKCS1")) expect(Buffer.from(ofDigest)).toEqual(Buffer.from(ofMessage));
+      const wrong = Uint8Array.from(digest);
+      wrong[0] = (wrong[0] ?? 0) ^ 1;
+      expect(await verifyMessage(algorithm, publicKey, wrong, ofMessage, "DIGEST"), algorithm).toBe(false);
+      const changed = Uint8Array.from(ofDigest);
+      changed[200] = (changed[200] ?? 0) ^ 1;
+      const tooLarge = new Uint8Array(384).fill(0xff);
+      for (const bad of [changed, tooLarge, ofDigest.subarray(1), new Uint8Array(384), new Uint8Array(0)])
+        expect(await verifyMessage(algorithm, publicKey, digest, bad, "DIGEST"), algorithm).toBe(false);
+      for (const other of algorithmsOf("RSA_3072").filter((one) => one !== algorithm))
+        expect(await verifyMessage(other, publicKey, digest, ofDigest, "DIGEST"), other).toBe(false);
+    }
+  });
+
+  test("is refused where its length is another, and for every other key", () => {
+    expect(messageRefusal("RSASSA_PSS_SHA_256", "DIGEST", Buffer.alloc(32))).toBeUndefined();
+    expect(messageRefusal("RSASSA_PSS_SHA_256", "DIGEST", Buffer.alloc(31))).toContain("32 bytes");
+    expect(messageRefusal("RSASSA_PKCS1_V1_5_SHA_512", "DIGEST", Buffer.alloc(32))).toContain("64 bytes");
+    for (const algorithm of ["ECDSA_SHA_256", "ECDSA_SHA_384", "ED25519"] as const)
+      expect(messageRefusal(algorithm, "DIGEST", Buffer.alloc(32))).toContain("no digests");
+    expect(messageRefusal("ED25519", "RAW", Buffer.alloc(0))).toBeUndefined();
   });
 });
 

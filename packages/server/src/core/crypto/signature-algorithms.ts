@@ -1,11 +1,16 @@
 import { constants, createPrivateKey, createPublicKey, generateKeyPair, sign, verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
+import type { RsaHash, RsaScheme } from "./rsa-digest.ts";
+import { DIGEST_BYTES, signDigest, verifyDigest } from "./rsa-digest.ts";
 
 /**
  * The algorithm table for signatures: which key signs how. Keys: P-256 and P-384 (FIPS 186-5), RSA-3072 with exponent
  * 65537 (RFC 8017), Ed25519 (RFC 8032). ECDSA signatures are DER (RFC 3279 §2.2.3), those of RSA 384 bytes, those of
  * Ed25519 64. PSS has a salt as long as its hash (RFC 8017 §9.1) and MGF1 with the same hash. Ed25519 is the pure form.
  * An unknown name is a refusal.
+ *
+ * RSA also signs a digest that the caller computed. The others do not: Ed25519 has no such form, and node:crypto has no
+ * ECDSA without its hash.
  */
 export type SigningSpec = "EC_P256" | "EC_P384" | "RSA_3072" | "ED25519";
 
@@ -115,14 +120,41 @@ export function readSigningKey(spec: SigningSpec, pkcs8: Uint8Array): KeyObject 
   }
 }
 
-/** The signature of `message`. The caller has checked that the algorithm is one of the key's kind. */
-export function signMessage(
+/** Whether what is signed is a message, or the digest of one that the caller computed with the algorithm's hash. */
+export type MessageType = "RAW" | "DIGEST";
+
+/** Why `message` cannot be signed as this type, in a clause; undefined when it can. */
+export function messageRefusal(
+  algorithm: SignatureAlgorithm,
+  type: MessageType,
+  message: Uint8Array,
+): string | undefined {
+  if (type === "RAW") return undefined;
+  const rsa = rsaOf(algorithm);
+  if (!rsa) return `${algorithm} signs messages and no digests`;
+  const lengthBytes = DIGEST_BYTES[rsa.hash];
+  return message.byteLength === lengthBytes ? undefined : `a digest of ${rsa.hash} has ${lengthBytes} bytes`;
+}
+
+function rsaOf(
+  algorithm: SignatureAlgorithm,
+): { readonly hash: RsaHash; readonly scheme: RsaScheme } | undefined {
+  const { spec, hash, padding }: AlgorithmRow = SIGNATURE_ALGORITHMS[algorithm];
+  if (spec !== "RSA_3072" || hash === null) return undefined;
+  return { hash, scheme: padding === PSS ? "pss" : "pkcs1" };
+}
+
+/** The signature of `message`. The caller has checked that the algorithm is one of the key's kind, and messageRefusal. */
+export async function signMessage(
   algorithm: SignatureAlgorithm,
   key: KeyObject,
   message: Uint8Array,
+  type: MessageType = "RAW",
 ): Promise<Uint8Array> {
   const row: AlgorithmRow = SIGNATURE_ALGORITHMS[algorithm];
-  return new Promise((resolve, reject) => {
+  const rsa = type === "DIGEST" ? rsaOf(algorithm) : undefined;
+  if (rsa) return signDigest(rsa.scheme, rsa.hash, key, message);
+  return await new Promise((resolve, reject) => {
     sign(row.hash, message, { key, ...row.padding }, (error, signature) => {
       if (error) reject(error);
       else resolve(signature);
@@ -131,15 +163,18 @@ export function signMessage(
 }
 
 /** Whether `signature` is one of `message` under the public key (DER SubjectPublicKeyInfo). */
-export function verifyMessage(
+export async function verifyMessage(
   algorithm: SignatureAlgorithm,
   publicKey: Uint8Array,
   message: Uint8Array,
   signature: Uint8Array,
+  type: MessageType = "RAW",
 ): Promise<boolean> {
   const row: AlgorithmRow = SIGNATURE_ALGORITHMS[algorithm];
   const key = createPublicKey({ key: bufferOf(publicKey), format: "der", type: "spki" });
-  return new Promise((resolve, reject) => {
+  const rsa = type === "DIGEST" ? rsaOf(algorithm) : undefined;
+  if (rsa) return verifyDigest(rsa.scheme, rsa.hash, key, message, signature);
+  return await new Promise((resolve, reject) => {
     verify(row.hash, message, { key, ...row.padding }, signature, (error, valid) => {
       if (error) reject(error);
       else resolve(valid);

@@ -1,5 +1,5 @@
-import type { SignatureAlgorithm } from "../crypto/signature-algorithms.ts";
-import { algorithmsOf } from "../crypto/signature-algorithms.ts";
+import type { MessageType, SignatureAlgorithm } from "../crypto/signature-algorithms.ts";
+import { algorithmsOf, messageRefusal } from "../crypto/signature-algorithms.ts";
 import { Failure } from "../errors.ts";
 import { requireSigningSpec } from "../hierarchy/key-specs.ts";
 import { requireKeyState } from "../hierarchy/key-states.ts";
@@ -21,18 +21,26 @@ export async function sign(
   input: {
     readonly key: KeyRecord;
     readonly message: Uint8Array;
+    readonly messageType?: MessageType | undefined;
     readonly algorithm?: SignatureAlgorithm | undefined;
   },
 ): Promise<Signature> {
-  const { key, message } = input;
+  const { key, message, messageType = "RAW" } = input;
   requireKeyState(key, "sign");
   const spec = requireSigningSpec(key);
   const algorithm = algorithmFor(key, input.algorithm);
+  requireMessage(algorithm, messageType, message);
   const version = await ports.keys.version(key, key.currentVersion);
   const signature = await ports.materials.withSigningKey(version, spec, ({ unit, handle }) =>
-    unit.signing.sign(handle, algorithm, message),
+    unit.signing.sign(handle, algorithm, message, messageType),
   );
   return { signature, algorithm, keyVersion: key.currentVersion };
+}
+
+/** @throws Failure `algorithm-refused` for a digest that is none, or of an algorithm that signs messages only. */
+export function requireMessage(algorithm: SignatureAlgorithm, type: MessageType, message: Uint8Array): void {
+  const refused = messageRefusal(algorithm, type, message);
+  if (refused !== undefined) throw new Failure("algorithm-refused", refused, { field: "messageType" });
 }
 
 /**

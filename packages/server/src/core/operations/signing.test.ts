@@ -1,4 +1,4 @@
-import { createPublicKey, verify as nodeVerify } from "node:crypto";
+import { createHash, createPublicKey, verify as nodeVerify } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { refusal } from "../../../../../test/contracts/crypto-unit-contract.ts";
@@ -97,6 +97,21 @@ describe("a key that signs", () => {
     const input = { key, message, algorithm: "ED25519" } as const;
     expect(await refusal(sign(world.ports, input))).toBe("algorithm-refused");
     expect(await refusal(verify(world.ports, { ...input, signature: message }))).toBe("algorithm-refused");
+  });
+
+  test("signs a digest where RSA does, and refuses one elsewhere", async () => {
+    const rsa = await create("RSA_3072", "rsa");
+    const digest = createHash("sha256").update(message).digest();
+    const input = { key: rsa, message: digest, messageType: "DIGEST" } as const;
+    const { signature } = await sign(world.ports, input);
+    expect((await verify(world.ports, { ...input, signature })).valid).toBe(true);
+    expect((await verify(world.ports, { key: rsa, message, signature })).valid).toBe(true);
+    const short = { ...input, message: digest.subarray(1) };
+    expect(await refusal(sign(world.ports, short))).toBe("algorithm-refused");
+    expect(await refusal(verify(world.ports, { ...short, signature }))).toBe("algorithm-refused");
+    const ec = { ...input, key: await create("EC_P256", "ec") };
+    expect(await refusal(sign(world.ports, ec))).toBe("algorithm-refused");
+    expect(await refusal(verify(world.ports, { ...ec, signature }))).toBe("algorithm-refused");
   });
 
   test("does nothing while it is disabled", async () => {

@@ -1,10 +1,10 @@
-import type { SignatureAlgorithm } from "../crypto/signature-algorithms.ts";
+import type { MessageType, SignatureAlgorithm } from "../crypto/signature-algorithms.ts";
 import { verifyMessage } from "../crypto/signature-algorithms.ts";
 import { requireKeyState } from "../hierarchy/key-states.ts";
 import type { KeyDirectory } from "../hierarchy/key-directory.ts";
 import type { KeyRecord } from "../hierarchy/records.ts";
 import { publicKeyOf } from "./export-public-key.ts";
-import { algorithmFor } from "./sign.ts";
+import { algorithmFor, requireMessage } from "./sign.ts";
 
 export interface Verification {
   readonly valid: boolean;
@@ -23,14 +23,17 @@ export async function verify(
   input: {
     readonly key: KeyRecord;
     readonly message: Uint8Array;
+    readonly messageType?: MessageType | undefined;
     readonly signature: Uint8Array;
     readonly algorithm?: SignatureAlgorithm | undefined;
     readonly keyVersion?: number | undefined;
   },
 ): Promise<Verification> {
-  const { key, message, signature, keyVersion = key.currentVersion } = input;
+  const { key, message, messageType = "RAW", signature, keyVersion = key.currentVersion } = input;
   requireKeyState(key, "verify");
   const algorithm = algorithmFor(key, input.algorithm);
+  requireMessage(algorithm, messageType, message);
   const publicKey = await publicKeyOf(ports, key, keyVersion);
-  return { valid: await verifyMessage(algorithm, publicKey, message, signature), algorithm, keyVersion };
+  const valid = await verifyMessage(algorithm, publicKey, message, signature, messageType);
+  return { valid, algorithm, keyVersion };
 }

@@ -1,7 +1,7 @@
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { GroupName, KekId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
 import type { ImportAlgorithm } from "../crypto/import-wrap.ts";
-import type { SignatureAlgorithm, SigningSpec } from "../crypto/signature-algorithms.ts";
+import type { MessageType, SignatureAlgorithm, SigningSpec } from "../crypto/signature-algorithms.ts";
 import type { RegisterCommand, RegisterName, RegisterReading } from "./registers.ts";
 
 /**
@@ -213,7 +213,12 @@ export interface SigningFace {
   open(kek: KekHandle, spec: SigningSpec, wrapped: Uint8Array): Promise<SigningHandle>;
   /**
    * The signature in the form that the algorithm's row in core/crypto/signature-algorithms.ts names.
-   * @throws Failure `algorithm-refused` for one that is not of the key's spec.
+   * @throws Failure `algorithm-refused` for one that is not of the key's spec, or cannot sign this type of message.
    */
-  sign(key: SigningHandle, algorithm: SignatureAlgorithm, message: Uint8Array): Promise<Uint8Array>;
+  sign(
+    key: SigningHandle,
+    algorithm: SignatureAlgorithm,
+    message: Uint8Array,
+    type?: MessageType,
+  ): Promise<Uint8Array>;
 }

@@ -1,8 +1,9 @@
 import { unwrapKwp, wrapKwp } from "../../core/crypto/aes-kwp.ts";
-import type { SignatureAlgorithm, SigningSpec } from "../../core/crypto/signature-algorithms.ts";
+import type { MessageType, SignatureAlgorithm, SigningSpec } from "../../core/crypto/signature-algorithms.ts";
 import {
   algorithmsOf,
   generateSigningKey,
+  messageRefusal,
   readSigningKey,
   signMessage,
 } from "../../core/crypto/signature-algorithms.ts";
@@ -42,10 +43,17 @@ export class SoftwareSigning implements SigningFace {
     return new SoftwareSigningKey(this.#owner, spec, key);
   }
 
-  async sign(handle: SigningHandle, algorithm: SignatureAlgorithm, message: Uint8Array): Promise<Uint8Array> {
+  async sign(
+    handle: SigningHandle,
+    algorithm: SignatureAlgorithm,
+    message: Uint8Array,
+    type: MessageType = "RAW",
+  ): Promise<Uint8Array> {
     const { spec, key } = SoftwareSigningKey.keyOf(handle, this.#owner);
     if (!algorithmsOf(spec).includes(algorithm))
       throw new Failure("algorithm-refused", `a key of ${spec} does not sign with ${algorithm}`);
-    return await signMessage(algorithm, key, message);
+    const refused = messageRefusal(algorithm, type, message);
+    if (refused !== undefined) throw new Failure("algorithm-refused", refused);
+    return await signMessage(algorithm, key, message, type);
   }
 }
