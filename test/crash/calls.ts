@@ -12,6 +12,7 @@ import type {
   KekFace,
   MaterialFace,
   RegisterFace,
+  SigningFace,
 } from "../../packages/server/src/core/unit/crypto-unit.ts";
 import type { RegisterCommand, RegisterName } from "../../packages/server/src/core/unit/registers.ts";
 import type { SCRIPTS, ScriptName } from "../../packages/server/src/store/scripts.ts";
@@ -109,6 +110,7 @@ const UNIT_KINDS: {
   readonly registers: FaceTable<RegisterFace>;
   readonly keks: FaceTable<KekFace>;
   readonly materials: FaceTable<MaterialFace>;
+  readonly signing: FaceTable<SigningFace>;
 } = {
   registers: {
     read: "no point",
@@ -147,6 +149,11 @@ const UNIT_KINDS: {
     decrypt: "no point",
     mac: "no point",
     random: "no point",
+  },
+  signing: {
+    generateKeyPair: ONE,
+    open: "no point",
+    sign: "no point",
   },
 };
 
@@ -232,11 +239,12 @@ export function interpose(around: Around): Required<Pick<Interposed, "store" | "
       registers: wrapFace(unit.registers, UNIT_KINDS.registers, around),
       keks: wrapFace(unit.keks, UNIT_KINDS.keks, around),
       materials: wrapFace(unit.materials, UNIT_KINDS.materials, around),
+      signing: wrapFace(unit.signing, UNIT_KINDS.signing, around),
     }),
   };
 }
 
-function wrapFace<Face extends CryptoUnit["registers" | "keks" | "materials"]>(
+function wrapFace<Face extends CryptoUnit["registers" | "keks" | "materials" | "signing"]>(
   face: Face,
   table: FaceTable<Face>,
   around: Around,

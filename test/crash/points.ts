@@ -53,6 +53,7 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.updateKey(state)": [["keys", 1]],
   "store.updateKey(schedule-deletion)": [["a key's end", 1]],
   "store.destroyKey": [["a key's end", 1]],
+  "unit.generateKeyPair": [["import of a key", 1]],
   "unit.createImportKey": [["import of a key", 1]],
   "store.putImportToken": [["import of a key", 1]],
   "unit.importMaterial": [["import of a key", 1]],

@@ -72,7 +72,7 @@ export const SCENARIOS = {
   },
   "import of a key": {
     from: "base",
-    steps: [S.importedKey, S.importMaterial, S.useImported, S.work],
+    steps: [S.importedKey, S.importMaterial, S.useImported, S.signingKey, S.signAndVerify, S.work],
     end: (found) => serve(found, 2) ?? importTokensAreUsed(found),
   },
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },

@@ -192,6 +192,22 @@ const importMaterial: Step = {
   verb: "key import",
   act: ({ client }) => client.keys.importMaterial({ ...IMPORTED_KEY, material: new Uint8Array(32).fill(7) }),
 };
+const SIGNING_KEY = { project: "shop-1", key: "signing" };
+const signingKey: Step = {
+  verb: "key create --spec",
+  act: ({ client }) =>
+    client.keys.create({ project: SIGNING_KEY.project, name: SIGNING_KEY.key, spec: "EC_P256" }),
+  done: ["key-exists"],
+};
+const signAndVerify: Step = {
+  verb: "(the signing key is used)",
+  act: async ({ client }) => {
+    const message = new Uint8Array(9);
+    const { signature } = await client.keys.sign({ ...SIGNING_KEY, message });
+    const { valid } = await client.keys.verify({ ...SIGNING_KEY, message, signature });
+    if (!valid) throw new Error("a signature does not verify");
+  },
+};
 const useImported: Step = {
   verb: "(the imported key is used)",
   act: ({ client }) => client.keys.encrypt({ ...IMPORTED_KEY, plaintext: new Uint8Array(1) }),
@@ -259,6 +275,8 @@ export const STEPS = {
   importedKey,
   importMaterial,
   useImported,
+  signingKey,
+  signAndVerify,
   createPrincipal,
   disablePrincipal,
   enablePrincipal,

@@ -14,6 +14,7 @@ class Barrier {
     description: unit.description,
     registers: unit.registers,
     keks: unit.keks,
+    signing: unit.signing,
     close: () => unit.close(),
     materials: {
       generate: (kek) => unit.materials.generate(kek),

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ClavigerClient } from "@claviger/sdk";
+import { ClavigerClient, isVerified } from "@claviger/sdk";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { clockOf, putClockAhead } from "../crash/clock-ahead.ts";
 import { startTestDaemon } from "../daemon.ts";
@@ -87,6 +87,41 @@ describe("a key whose deletion is due", () => {
       await client.keys.enable(key);
       const { plaintext } = await client.keys.decrypt({ project: "shop", ciphertext });
       expect(Buffer.from(plaintext).toString()).toBe("x");
+    });
+  });
+});
+
+describe("a master-key change", () => {
+  it("leaves imported keys and signatures as they were", async () => {
+    await withDaemon(async (client) => {
+      await client.projects.create({ name: "shop" });
+      await client.keys.create({ project: "shop", name: "own", origin: "imported" });
+      const own = { project: "shop", key: "own" };
+      await client.keys.importMaterial({ ...own, material: new Uint8Array(32).fill(7) });
+      await client.keys.create({ project: "shop", name: "release", spec: "ED25519" });
+      const release = { project: "shop", key: "release" };
+      const message = Buffer.from("release 1.0");
+      const { ciphertext } = await client.keys.encrypt({ ...own, plaintext: message });
+      const { signature } = await client.keys.sign({ ...release, message });
+      const before = await client.keys.exportPublic(release);
+
+      const { id } = await client.changes.create();
+      const [filled] = await client.masterKeys.generate();
+      const vp = filled?.registers.NEW.vp ?? "";
+      await client.masterKeys.commit({ vp });
+      await client.changes.reencipher(id);
+      await client.waitForChange(id, "READY");
+      await client.changes.activate(id, { vp });
+      await client.waitForChange(id, isVerified);
+      await client.changes.finalize(id);
+      await client.waitForChange(id, "DONE");
+
+      expect(await client.keys.exportPublic(release)).toEqual(before);
+      expect((await client.keys.verify({ ...release, message, signature })).valid).toBe(true);
+      const again = await client.keys.sign({ ...release, message });
+      expect(again.signature).toEqual(signature); // Ed25519 has no chance in it: the same key signs the same
+      const opened = await client.keys.decrypt({ project: "shop", ciphertext });
+      expect(Buffer.from(opened.plaintext)).toEqual(message);
     });
   });
 });

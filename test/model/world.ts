@@ -219,6 +219,7 @@ export function guarded(unit: CryptoUnit, before: (call: string) => unknown): Cr
     registers: face(unit.registers, "registers"),
     keks: face(unit.keks, "keks"),
     materials: face(unit.materials, "materials"),
+    signing: face(unit.signing, "signing"),
     close: () => unit.close(),
   };
 }

@@ -91,6 +91,7 @@ export const version = (number: number, i = 1) => ({
   version: number,
   kekId: kek(1, []).id,
   wrapped: Uint8Array.of(number),
+  publicKey: undefined,
   createdAtMs: 1,
   mac: Uint8Array.of(2),
 });

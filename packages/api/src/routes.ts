@@ -5,13 +5,17 @@ import {
   Context,
   IMPORT_ALGORITHMS,
   KEY_ORIGINS,
+  KEY_SPECS,
   MasterKeyTypeName,
+  Message,
   Name,
   NameOrId,
   Nullable,
   Plaintext,
   ROLES,
   RegisterName,
+  SIGNATURE_ALGORITHMS,
+  Signature,
   TOKEN_SECONDS_LIMIT,
   TypedPattern,
   Uuid,
@@ -36,6 +40,7 @@ import {
   PlanView,
   PrincipalView,
   ProjectView,
+  PublicKeyView,
   RegistersView,
   StatusView,
   TokenView,
@@ -86,6 +91,15 @@ const Page = Type.Object(page, closed);
 const pageOf = <S extends TSchema>(items: S) =>
   Type.Object({ items: Type.Array(items), next: Nullable(Type.String()) });
 
+const Algorithm = oneOf(SIGNATURE_ALGORITHMS, { description: "default: the usual one of the key" });
+const MessageType = oneOf(["RAW", "DIGEST"], {
+  description: "default: RAW; DIGEST is for RSA: the message is its digest by the algorithm's hash",
+});
+const KeyVersion = Type.Integer({
+  minimum: 1,
+  maximum: 0xffff_ffff,
+  description: "default: the current one",
+});
 const Encrypted = Type.Object({ ciphertext: Ciphertext, keyId: Uuid, keyVersion: Type.Integer() });
 const UnitRegisters = Type.Object({
   units: Type.Array(Type.Object({ address: Address, registers: RegistersView })),
@@ -129,6 +143,7 @@ export const ROUTES = {
     body: Type.Object(
       {
         name: Name,
+        spec: Type.Optional(oneOf(KEY_SPECS, { description: "default: AES_256; the others sign" })),
         origin: Type.Optional(oneOf(KEY_ORIGINS, { description: "default: generated" })),
       },
       closed,
@@ -246,6 +261,54 @@ export const ROUTES = {
       keyId: Uuid,
       keyVersion: Type.Integer(),
     }),
+  },
+
+  sign: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/sign",
+    summary: "Sign up to 64 KiB with the current version of a key",
+    params: KeyPath,
+    body: Type.Object(
+      { message: Message, messageType: Type.Optional(MessageType), algorithm: Type.Optional(Algorithm) },
+      closed,
+    ),
+    reply: Type.Object({
+      signature: Signature,
+      algorithm: oneOf(SIGNATURE_ALGORITHMS),
+      keyId: Uuid,
+      keyVersion: Type.Integer(),
+    }),
+  },
+  verify: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/verify",
+    summary:
+      "Say whether a signature is one of the message, by the current version of a key or the one named",
+    params: KeyPath,
+    body: Type.Object(
+      {
+        message: Message,
+        messageType: Type.Optional(MessageType),
+        signature: Signature,
+        algorithm: Type.Optional(Algorithm),
+        keyVersion: Type.Optional(KeyVersion),
+      },
+      closed,
+    ),
+    reply: Type.Object({
+      valid: Type.Boolean(),
+      algorithm: oneOf(SIGNATURE_ALGORITHMS),
+      keyId: Uuid,
+      keyVersion: Type.Integer(),
+    }),
+  },
+  exportPublicKey: {
+    method: "GET",
+    path: "/v1/projects/:project/keys/:key/public-key",
+    summary: "The public key of a key that signs, as PEM and as JWK",
+    params: KeyPath,
+    query: Type.Object({ version: Type.Optional(KeyVersion) }, closed),
+    reply: PublicKeyView,
   },
 
   listUnits: {

@@ -3,6 +3,7 @@ import {
   Address,
   CHANGE_STATES,
   KEY_ORIGINS,
+  KEY_SPECS,
   KEY_STATES,
   MasterKeyTypeName,
   Name,
@@ -10,6 +11,7 @@ import {
   Pattern,
   PublicKey,
   ROLES,
+  SIGNATURE_ALGORITHMS,
   Timestamp,
   UNIT_STATES,
   Uuid,
@@ -25,8 +27,8 @@ export const KeyView = Type.Object({
   id: Uuid,
   projectId: Uuid,
   name: Name,
-  spec: oneOf(["AES_256"]),
-  usage: oneOf(["ENCRYPT_DECRYPT"]),
+  spec: oneOf(KEY_SPECS),
+  usage: oneOf(["ENCRYPT_DECRYPT", "SIGN_VERIFY"]),
   origin: oneOf(KEY_ORIGINS),
   state: oneOf(KEY_STATES),
   currentVersion: Type.Integer({ minimum: 0, description: "0 while it waits for its first material" }),
@@ -35,6 +37,29 @@ export const KeyView = Type.Object({
   destroyedAt: Nullable(Timestamp),
 });
 export type KeyView = Static<typeof KeyView>;
+
+export const PublicKeyView = Type.Object({
+  keyId: Uuid,
+  keyVersion: Type.Integer({ minimum: 1 }),
+  spec: oneOf(["EC_P256", "EC_P384", "RSA_3072", "ED25519"]),
+  algorithms: Type.Array(oneOf(SIGNATURE_ALGORITHMS), { description: "the usual one first" }),
+  pem: Type.String({ description: "SubjectPublicKeyInfo (RFC 7468 §13)" }),
+  jwk: Type.Object(
+    {
+      kty: Type.String(),
+      crv: Type.Optional(Type.String()),
+      x: Type.Optional(Type.String()),
+      y: Type.Optional(Type.String()),
+      n: Type.Optional(Type.String()),
+      e: Type.Optional(Type.String()),
+      kid: Type.String({ description: "key id / version" }),
+      use: oneOf(["sig"]),
+      alg: Type.Optional(Type.String({ description: "where the key has only one algorithm" })),
+    },
+    { description: "RFC 7517, RFC 7518 §6, RFC 8037 §2" },
+  ),
+});
+export type PublicKeyView = Static<typeof PublicKeyView>;
 
 export const ImportTokenView = Type.Object({
   token: Uuid,

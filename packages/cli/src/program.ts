@@ -9,6 +9,7 @@ import { masterKeyCommands } from "./commands/master-key.ts";
 import { payloadCommands } from "./commands/payload.ts";
 import { principalCommands, roleCommands } from "./commands/principal.ts";
 import { projectCommands } from "./commands/project.ts";
+import { signatureCommands } from "./commands/signature.ts";
 import { statusCommands } from "./commands/status.ts";
 import { tokenCommands } from "./commands/token.ts";
 import { unitCommands } from "./commands/unit.ts";
@@ -40,6 +41,7 @@ First steps:
   projectCommands(program);
   keyCommands(program);
   payloadCommands(program);
+  signatureCommands(program);
   unitCommands(program);
   masterKeyCommands(program);
   changeCommands(program);

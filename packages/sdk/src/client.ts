@@ -36,7 +36,7 @@ export interface ClavigerClientOptions {
  *
  * A call is repeated at most twice, after 0.2 s and 1 s (or what Retry-After says, up to 5 s), and only where that is
  * safe: when no connection was accepted, so that nothing was sent; when Claviger answered 503, which promises that
- * nothing was done; and, for GETs, encrypt, decrypt and data-key, when the connection was lost.
+ * nothing was done; and, for GETs, encrypt, decrypt, data-key, sign and verify, when the connection was lost.
  */
 export class ClavigerClient {
   /** Projects: `create`, `list`, `all`. */

@@ -35,12 +35,16 @@ export type {
   Included,
   InProject,
   Keys,
+  Message,
   OneKey,
+  SignatureAlgorithmName,
+  Signed,
+  Verified,
   WithContext,
 } from "./keys.ts";
 export type { MasterKeys, UnitRegisters } from "./master-keys.ts";
 
-export { PLAINTEXT_LIMIT_BYTES, PROJECT_ROLES, ROLES } from "./words.ts";
+export { KEY_SPECS, PLAINTEXT_LIMIT_BYTES, PROJECT_ROLES, ROLES, SIGNATURE_ALGORITHMS } from "./words.ts";
 export type {
   AuditArchiveView,
   AuditKeyView,
@@ -55,6 +59,7 @@ export type {
   PlanView,
   PrincipalView,
   ProjectView,
+  PublicKeyView,
   RegistersView,
   Role,
   StatusView,

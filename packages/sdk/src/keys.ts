@@ -1,4 +1,4 @@
-import type { Context, ImportTokenView, KeyView, RouteInput } from "@claviger/api";
+import type { Context, ImportTokenView, KeyView, PublicKeyView, RouteInput, RouteReply } from "@claviger/api";
 import { fromBase64, toBase64 } from "./base64.ts";
 import type { Caller, PageQuery } from "./caller.ts";
 import { WHOLE_PAGE } from "./caller.ts";
@@ -22,6 +22,11 @@ export interface Included {
 export interface WithContext {
   readonly context?: Context | undefined;
 }
+/** What is signed: with `DIGEST`, for RSA, the digest of a message of any size, by the hash of the algorithm. */
+export interface Message {
+  readonly message: Uint8Array;
+  readonly messageType?: "RAW" | "DIGEST" | undefined;
+}
 /** Which version of which key was used. */
 interface Used {
   readonly keyId: string;
@@ -34,6 +39,20 @@ export interface ImportToken extends Omit<ImportTokenView, "publicKey"> {
 }
 /** How material is wrapped for an import. */
 export type ImportAlgorithmName = RouteInput<"importKey">["body"]["algorithm"];
+
+/** How a message is signed. */
+export type SignatureAlgorithmName = RouteReply<"sign">["algorithm"];
+/** A signature, and how it was made. */
+export interface Signed extends Used {
+  /** ECDSA: DER (RFC 3279 §2.2.3); RSA: 384 bytes; Ed25519: 64. */
+  readonly signature: Uint8Array<ArrayBuffer>;
+  readonly algorithm: SignatureAlgorithmName;
+}
+/** Whether the signature is that of the message. */
+export interface Verified extends Used {
+  readonly valid: boolean;
+  readonly algorithm: SignatureAlgorithmName;
+}
 
 /** A ciphertext, which names its key and version itself. */
 export interface Encrypted extends Used {
@@ -55,18 +74,20 @@ export class Keys {
   }
 
   /**
-   * Creates an AES-256 key with its first version; of origin `imported` without one, to wait for its material.
-   * Errors: `project-not-found`, `key-exists`, `mutations-frozen`.
+   * Creates a key with its first version; of origin `imported` without one, to wait for its material. Default: a key of
+   * AES_256, which encrypts; those of the other specs sign. Errors: `project-not-found`, `key-exists`, `mutations-frozen`.
    */
   create({
     project,
     name,
+    spec,
     origin,
   }: InProject & {
     readonly name: string;
+    readonly spec?: KeyView["spec"] | undefined;
     readonly origin?: KeyView["origin"] | undefined;
   }): Promise<KeyView> {
-    return this.#caller.call("createKey", { params: { project }, body: { name, origin } });
+    return this.#caller.call("createKey", { params: { project }, body: { name, spec, origin } });
   }
 
   /** One page of the keys of a project: of those that are there, and with `include` of those that were destroyed too. */
@@ -200,5 +221,56 @@ export class Keys {
       body: { lengthBytes, context },
     });
     return { ...reply, plaintext: fromBase64(reply.plaintext), ciphertext: fromBase64(reply.ciphertext) };
+  }
+
+  /**
+   * Signs at most 64 KiB with the current version of a key, by its usual algorithm or the one named. Errors:
+   * `key-usage-differs`, `algorithm-refused`, `key-disabled`.
+   */
+  async sign({
+    project,
+    key,
+    message,
+    messageType,
+    algorithm,
+  }: OneKey &
+    Message & {
+      readonly algorithm?: SignatureAlgorithmName | undefined;
+    }): Promise<Signed> {
+    const body = { message: toBase64(message), messageType, algorithm };
+    const reply = await this.#caller.call("sign", { params: { project, key }, body });
+    return { ...reply, signature: fromBase64(reply.signature) };
+  }
+
+  /**
+   * Says whether a signature is one of the message, by the current version of the key or the one named: after a rotation name
+   * the version that `sign` returned. With the public key anybody can do that without the service.
+   */
+  verify({
+    project,
+    key,
+    message,
+    messageType,
+    signature,
+    algorithm,
+    keyVersion,
+  }: OneKey &
+    Message & {
+      readonly signature: Uint8Array;
+      readonly algorithm?: SignatureAlgorithmName | undefined;
+      readonly keyVersion?: number | undefined;
+    }): Promise<Verified> {
+    const bytes = { message: toBase64(message), signature: toBase64(signature) };
+    const body = { ...bytes, messageType, algorithm, keyVersion };
+    return this.#caller.call("verify", { params: { project, key }, body });
+  }
+
+  /** The public key of a key that signs, as PEM and JWK: of its current version or the one named. */
+  exportPublic({
+    project,
+    key,
+    version,
+  }: OneKey & { readonly version?: number | undefined }): Promise<PublicKeyView> {
+    return this.#caller.call("exportPublicKey", { params: { project, key }, query: { version } });
   }
 }

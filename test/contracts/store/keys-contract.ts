@@ -29,6 +29,7 @@ export function keysContract(rig: StoreRig): void {
       version: number,
       kekId: uuidOf(3, project) as KekId,
       wrapped: Uint8Array.of(i),
+      publicKey: undefined,
       createdAtMs: 1,
       mac: Uint8Array.of(2),
     });

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import { Option } from "commander";
 import type { KeyView } from "@claviger/sdk";
-import { ClavigerError } from "@claviger/sdk";
+import { ClavigerError, KEY_SPECS } from "@claviger/sdk";
 import type { PageOptions } from "../command.ts";
 import { inSession, moreBehind, noun, pageOrAll, verb, wholeNumber, withPages } from "../command.ts";
 import { readMaterial } from "../payload-files.ts";
@@ -10,6 +11,10 @@ import { fields, table } from "../terminal.ts";
 interface InProject {
   readonly project: string;
 }
+interface PublicOptions {
+  readonly keyVersion?: number;
+  readonly jwk?: boolean;
+}
 interface Destroyed {
   readonly destroyed?: boolean;
 }
@@ -17,14 +22,20 @@ interface Destroyed {
 export function keyCommands(program: Command): void {
   const key = noun(program, "key", "Keys of a project: what applications encrypt with");
 
-  oneKey(key, "create", "Create an AES-256 key with its first version.").action(
-    inSession(async (session, name: string, { project }: InProject) => {
-      session.show(
-        await session.client.keys.create({ project, name }),
-        ({ id }) => `Created key ${name} (${id}).`,
-      );
-    }),
-  );
+  oneKey(
+    key,
+    "create",
+    "Create a key with its first version. A key of AES_256 encrypts; keys of the other specs sign.",
+  )
+    .addOption(new Option("--spec <spec>", "default: AES_256").choices(KEY_SPECS))
+    .action(
+      inSession(async (session, name: string, { project, spec }: InProject & { spec?: KeyView["spec"] }) => {
+        session.show(
+          await session.client.keys.create({ project, name, spec }),
+          ({ id }) => `Created key ${name} (${id}).`,
+        );
+      }),
+    );
 
   withPages(
     inProject(
@@ -67,13 +78,14 @@ export function keyCommands(program: Command): void {
   oneKey(
     key,
     "rotate",
-    "Add a version to a key and encrypt with it from now on. Ciphertexts of older versions still decrypt.",
+    "Add a version to a key, to encrypt or sign with from now on. What older versions encrypted still decrypts, and what they signed still verifies.",
   ).action(
     inSession(async (session, name: string, { project }: InProject) => {
       const rotated = await session.client.keys.rotate({ project, key: name });
       session.show(
         rotated,
-        ({ currentVersion }) => `Key ${name} encrypts with version ${currentVersion} now.`,
+        ({ usage, currentVersion }) =>
+          `Key ${name} ${usage === "SIGN_VERIFY" ? "signs" : "encrypts"} with version ${currentVersion} now.`,
       );
     }),
   );
@@ -104,6 +116,20 @@ export function keyCommands(program: Command): void {
           }
         },
       ),
+    );
+
+  oneKey(
+    key,
+    "export-public",
+    "Print the public key of a key that signs, as PEM, so that anybody can verify without the service.",
+  )
+    .option("--key-version <number>", "default: the current one", wholeNumber(1, 0xffff_ffff))
+    .option("--jwk", "print it as a JWK")
+    .action(
+      inSession(async (session, name: string, { project, keyVersion, jwk }: InProject & PublicOptions) => {
+        const exported = await session.client.keys.exportPublic({ project, key: name, version: keyVersion });
+        session.show(exported, (shown) => (jwk === true ? JSON.stringify(shown.jwk) : shown.pem.trimEnd()));
+      }),
     );
 
   oneKey(key, "enable", "Enable a key again.").action(

@@ -119,6 +119,16 @@ export const FAILURES = {
     "The key has no material yet.",
     "Import it with `claviger key import`.",
   ),
+  "key-usage-differs": row(
+    "invalid",
+    "The key is not for this.",
+    "Encrypt with a key of spec AES_256, and sign with one of the others; `claviger key show` names the spec.",
+  ),
+  "algorithm-refused": row(
+    "invalid",
+    "The key does not sign with this algorithm.",
+    "Take one of those that are named, or none: then it is the usual one of the key.",
+  ),
   "key-origin-differs": row(
     "conflict",
     "This does not fit where the material of the key comes from.",

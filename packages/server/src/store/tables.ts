@@ -1,6 +1,7 @@
 import type { Generated } from "kysely";
 import type { PrincipalKind, PrincipalState } from "../core/access/principal.ts";
 import type { ChangeState } from "../core/master-key-change/change.ts";
+import type { KeySpec, KeyUsage } from "../core/hierarchy/key-specs.ts";
 import type { KeyState } from "../core/hierarchy/key-states.ts";
 import type { KeyOrigin } from "../core/hierarchy/records.ts";
 import type { MasterKeyType } from "../core/ids.ts";
@@ -23,6 +24,7 @@ export interface Tables {
     project_id: string;
     kek_id: string;
     wrapped: Uint8Array;
+    public_key: Uint8Array | null;
     created_at_ms: number;
     mac: Uint8Array;
   };
@@ -150,8 +152,8 @@ interface KeyTable {
   id: string;
   project_id: string;
   name: string;
-  spec: "AES_256";
-  usage: "ENCRYPT_DECRYPT";
+  spec: KeySpec;
+  usage: KeyUsage;
   origin: KeyOrigin;
   state: KeyState;
   current_version: number;

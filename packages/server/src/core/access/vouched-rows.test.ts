@@ -22,13 +22,13 @@ afterEach(() => world.dispose());
 afterAll(removeTemplate);
 
 /** The MAC of members that a test names, each with its length in front, under the service's own key for rows. */
-async function macOf(members: readonly (string | number)[]): Promise<Uint8Array> {
+async function macOf(members: readonly (string | number | Uint8Array)[]): Promise<Uint8Array> {
   const { store, materials } = world.ports;
   const owner = await store.findKey({ projectId: RESERVED_PROJECT_ID, ref: ROW_MAC_KEY_NAME });
   const macKey = owner && (await store.readKeyVersion({ keyId: owner.id, version: 1 }));
   if (!macKey) throw new Error("there is no key for rows");
   const encoded = members.flatMap((member) => {
-    const bytes = Buffer.from(String(member));
+    const bytes = member instanceof Uint8Array ? member : Buffer.from(String(member));
     const length = Buffer.alloc(4);
     length.writeUInt32BE(bytes.length);
     return [length, bytes];
@@ -104,4 +104,30 @@ test("no member of a key is without its MAC", async () => {
   }
   const swapped = { ...row, deletionDueMs: 2, destroyedAtMs: 1 };
   expect(await refusal(world.ports.vouchedRows.checkKey(swapped))).toBe("record-not-vouched");
+});
+
+test("a version that release 0.1.0 vouched for is believed, but no public key that it did not know", async () => {
+  const { ports } = world;
+  const version = await ports.keys.version(key, 1);
+  const { keyId, projectId, kekId, wrapped, createdAtMs } = version;
+  const former = ["claviger row key-version 1", keyId, projectId, 1, kekId, wrapped, createdAtMs];
+  const mac = await macOf(former);
+  await ports.vouchedRows.checkVersion({ ...version, mac });
+  const forged = { ...version, mac, publicKey: Uint8Array.of(1) };
+  expect(await refusal(ports.vouchedRows.checkVersion(forged))).toBe("record-not-vouched");
+});
+
+test("no member of a version is without its MAC", async () => {
+  const { ports } = world;
+  const known = await ports.keys.version(key, 1);
+  const row = await ports.vouchedRows.vouchForVersion({ ...known, publicKey: Uint8Array.of(1, 2) });
+  await ports.vouchedRows.checkVersion(row);
+  for (const member of Object.keys(row) as (keyof typeof row)[]) {
+    if (member === "mac") continue;
+    for (const other of [
+      { ...row, [member]: 77 },
+      { ...row, [member]: undefined },
+    ])
+      expect(await refusal(ports.vouchedRows.checkVersion(other)), member).toBe("record-not-vouched");
+  }
 });

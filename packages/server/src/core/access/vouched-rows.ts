@@ -57,7 +57,8 @@ export class VouchedRows {
   }
 
   checkVersion(row: KeyVersionRecord): Promise<KeyVersionRecord> {
-    return this.#check(row, versionMembers(row), `key ${row.keyId}, version ${row.version}`);
+    const what = `key ${row.keyId}, version ${row.version}`;
+    return this.#check(row, versionMembers(row), what, formerVersionMembers(row));
   }
 
   checkImportToken(row: ImportTokenRecord): Promise<ImportTokenRecord> {
@@ -143,7 +144,15 @@ function formerKeyMembers(row: Unvouched<KeyRecord>): Members | undefined {
 }
 
 function versionMembers(row: Unvouched<KeyVersionRecord>): Members {
+  const { keyId, projectId, version, kekId, wrapped, publicKey, createdAtMs } = row;
+  const material = [kekId, wrapped, publicKey ?? ""];
+  return ["claviger row key-version 2", keyId, projectId, version, ...material, createdAtMs];
+}
+
+/** As release 0.1.0 vouched for versions, which had no public keys. They never change until they are destroyed. */
+function formerVersionMembers(row: Unvouched<KeyVersionRecord>): Members | undefined {
   const { keyId, projectId, version, kekId, wrapped, createdAtMs } = row;
+  if (row.publicKey !== undefined) return undefined;
   return ["claviger row key-version 1", keyId, projectId, version, kekId, wrapped, createdAtMs];
 }
 

@@ -43,6 +43,7 @@ export function recordedUnit(unit: CryptoUnit, ports: RecordingPorts): CryptoUni
     registers: recorded,
     keks: unit.keks,
     materials: unit.materials,
+    signing: unit.signing,
     close: () => unit.close(),
   };
 }

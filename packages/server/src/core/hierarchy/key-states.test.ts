@@ -6,7 +6,15 @@ import { KEY_STATES, requireKeyState } from "./key-states.ts";
 const STATES = Object.keys(KEY_STATES) as KeyState[];
 const OPERATIONS = Object.keys(KEY_STATES.enabled) as KeyOperation[];
 /** What uses the material of a key. */
-const USES: readonly KeyOperation[] = ["encrypt", "decrypt", "generate-data-key", "rotate"];
+const USES: readonly KeyOperation[] = [
+  "encrypt",
+  "decrypt",
+  "generate-data-key",
+  "sign",
+  "verify",
+  "export-public",
+  "rotate",
+];
 
 function verdictOf(state: KeyState, operation: KeyOperation): string {
   try {

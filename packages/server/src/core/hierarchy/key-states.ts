@@ -16,6 +16,9 @@ export type KeyOperation =
   | "encrypt"
   | "decrypt"
   | "generate-data-key"
+  | "sign"
+  | "verify"
+  | "export-public"
   | "rotate"
   | "import"
   | "enable"
@@ -69,6 +72,9 @@ function everyOperation<const V extends Verdict>(verdict: V): Readonly<Record<Ke
     encrypt: verdict,
     decrypt: verdict,
     "generate-data-key": verdict,
+    sign: verdict,
+    verify: verdict,
+    "export-public": verdict,
     rotate: verdict,
     import: verdict,
     enable: verdict,

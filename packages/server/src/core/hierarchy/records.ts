@@ -1,5 +1,6 @@
 import type { GroupName, ImportTokenId, KekId, KeyId, MasterKeyType, ProjectId } from "../ids.ts";
 import type { WrappedKek } from "../unit/crypto-unit.ts";
+import type { KeySpec, KeyUsage } from "./key-specs.ts";
 import type { KeyState } from "./key-states.ts";
 
 /** What the store keeps of the key hierarchy. Times are milliseconds since the epoch. */
@@ -40,8 +41,8 @@ export interface KeyRecord {
   readonly id: KeyId;
   readonly projectId: ProjectId;
   readonly name: string;
-  readonly spec: "AES_256";
-  readonly usage: "ENCRYPT_DECRYPT";
+  readonly spec: KeySpec;
+  readonly usage: KeyUsage;
   /** Where the material of every version comes from: a unit, or whoever imports it. Never changes. */
   readonly origin: KeyOrigin;
   readonly state: KeyState;
@@ -66,6 +67,8 @@ export interface KeyVersionRecord {
   readonly version: number;
   readonly kekId: KekId;
   readonly wrapped: Uint8Array;
+  /** DER SubjectPublicKeyInfo, of a key that signs. */
+  readonly publicKey: Uint8Array | undefined;
   readonly createdAtMs: number;
   readonly mac: Uint8Array;
 }

@@ -4,6 +4,7 @@ import type { EncryptionContext } from "../crypto/encryption-context.ts";
 import { payloadAad } from "../crypto/payload-aad.ts";
 import { Failure, isFailure } from "../errors.ts";
 import type { KeyId } from "../ids.ts";
+import { requireKeyUsage } from "../hierarchy/key-specs.ts";
 import { requireKeyState } from "../hierarchy/key-states.ts";
 import type { KeyRecord, ProjectRecord } from "../hierarchy/records.ts";
 import type { SecretBytes } from "../secret/secret-bytes.ts";
@@ -40,6 +41,7 @@ export async function decrypt(
   const version = await refusing(async () => {
     const key: KeyRecord = await ports.keys.key(project.id, keyId);
     requireKeyState(key, "decrypt");
+    requireKeyUsage(key, "ENCRYPT_DECRYPT");
     return ports.keys.version(key, keyVersion);
   });
   const aad = payloadAad({ projectId: project.id, keyId, keyVersion, purpose: CALLER_PAYLOAD, context });
@@ -49,12 +51,12 @@ export async function decrypt(
   return { plaintext, keyId, keyVersion };
 }
 
-/** A key that is not there says no more than a ciphertext that does not fit. */
+/** A key that is not there, or does not encrypt, says no more than a ciphertext that does not fit. */
 async function refusing<Result>(find: () => Promise<Result>): Promise<Result> {
   try {
     return await find();
   } catch (error) {
-    if (isFailure(error, "key-not-found"))
+    if (isFailure(error, "key-not-found", "key-usage-differs"))
       throw new Failure("ciphertext-refused", undefined, { cause: error });
     throw error;
   }

@@ -1,4 +1,5 @@
 import type { EncryptionContext } from "../crypto/encryption-context.ts";
+import { requireKeyUsage } from "../hierarchy/key-specs.ts";
 import { requireKeyState } from "../hierarchy/key-states.ts";
 import type { KeyRecord } from "../hierarchy/records.ts";
 import type { SecretBytes } from "../secret/secret-bytes.ts";
@@ -22,6 +23,7 @@ export async function generateDataKey(
   input: { readonly key: KeyRecord; readonly lengthBytes: number; readonly context: EncryptionContext },
 ): Promise<DataKey> {
   requireKeyState(input.key, "generate-data-key");
+  requireKeyUsage(input.key, "ENCRYPT_DECRYPT");
   const version = await ports.keys.version(input.key, input.key.currentVersion);
   const plaintext = await ports.materials.withMaterial(version, ({ unit }) =>
     unit.materials.random(input.lengthBytes),

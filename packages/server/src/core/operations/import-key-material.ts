@@ -45,6 +45,7 @@ export async function importKeyMaterial(ports: ImportPorts, input: KeyImport): P
     version: key.currentVersion + 1,
     kekId,
     wrapped,
+    publicKey: undefined,
     createdAtMs: ports.clock.nowMs(),
   });
   const { mac: _mac, ...members } = key;

@@ -92,6 +92,7 @@ export async function initialiseReservedProject(ports: RowMacPorts): Promise<voi
     wrapped: await materials.withKek({ kekId: project.kekId, projectId: project.id }, ({ unit, handle }) =>
       unit.materials.generate(handle),
     ),
+    publicKey: undefined,
     createdAtMs,
     mac: new Uint8Array(),
   };

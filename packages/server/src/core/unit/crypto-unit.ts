@@ -1,6 +1,7 @@
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { GroupName, KekId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
 import type { ImportAlgorithm } from "../crypto/import-wrap.ts";
+import type { MessageType, SignatureAlgorithm, SigningSpec } from "../crypto/signature-algorithms.ts";
 import type { RegisterCommand, RegisterName, RegisterReading } from "./registers.ts";
 
 /**
@@ -16,6 +17,7 @@ export interface CryptoUnit {
   readonly registers: RegisterFace;
   readonly keks: KekFace;
   readonly materials: MaterialFace;
+  readonly signing: SigningFace;
   /** Wipes what is held and lets go of files and threads. Handles are dead afterwards. */
   close(): Promise<void>;
 }
@@ -193,4 +195,30 @@ export interface MaterialFace {
   mac(material: MaterialHandle, data: Uint8Array): Promise<Uint8Array>;
   /** Random bytes of the unit's generator. */
   random(lengthBytes: number): Promise<SecretBytes>;
+}
+
+/** An opened signing key: a handle inside the unit, never bytes. */
+export interface SigningHandle extends Disposable {
+  readonly unit: UnitAddress;
+}
+
+/** For the service: private keys under an opened KEK, and their use. Verifying needs no unit: it is done in core/crypto. */
+export interface SigningFace {
+  /** A new key pair: DER SubjectPublicKeyInfo, and the private key (PKCS#8 in DER) wrapped under the KEK (RFC 5649). */
+  generateKeyPair(
+    kek: KekHandle,
+    spec: SigningSpec,
+  ): Promise<{ readonly publicKey: Uint8Array; readonly wrapped: Uint8Array }>;
+  /** @throws Failure `record-not-vouched` when it does not unwrap under this KEK, or is no key of this spec. */
+  open(kek: KekHandle, spec: SigningSpec, wrapped: Uint8Array): Promise<SigningHandle>;
+  /**
+   * The signature in the form that the algorithm's row in core/crypto/signature-algorithms.ts names.
+   * @throws Failure `algorithm-refused` for one that is not of the key's spec, or cannot sign this type of message.
+   */
+  sign(
+    key: SigningHandle,
+    algorithm: SignatureAlgorithm,
+    message: Uint8Array,
+    type?: MessageType,
+  ): Promise<Uint8Array>;
 }

@@ -30,6 +30,9 @@ export const ROUTE_RECORDING = {
   encrypt: "use",
   decrypt: "use",
   generateDataKey: "use",
+  sign: "use",
+  verify: "use",
+  exportPublicKey: "use",
 
   listUnits: "use",
   getUnit: "use",

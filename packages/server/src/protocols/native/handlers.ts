@@ -15,6 +15,7 @@ import { createKey } from "../../core/operations/create-key.ts";
 import { createProject } from "../../core/operations/create-project.ts";
 import { decrypt } from "../../core/operations/decrypt.ts";
 import { encrypt } from "../../core/operations/encrypt.ts";
+import { exportPublicKey } from "../../core/operations/export-public-key.ts";
 import { finalizeChange } from "../../core/operations/finalize-change.ts";
 import { generateDataKey } from "../../core/operations/generate-data-key.ts";
 import { importKeyMaterial } from "../../core/operations/import-key-material.ts";
@@ -41,6 +42,8 @@ import { scheduleKeyDeletion } from "../../core/operations/schedule-key-deletion
 import type { AuditReader } from "../../core/ports/audit-log.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
+import { sign } from "../../core/operations/sign.ts";
+import { verify } from "../../core/operations/verify.ts";
 import { PAGE_ITEMS, pageInput, pageView } from "./page-view.ts";
 import { principalHandlers } from "./principal-handlers.ts";
 import type { NativeHandlers } from "./routes.ts";
@@ -208,6 +211,25 @@ export function nativeHandlers(
         keyId: key.id,
         keyVersion: key.currentVersion,
       };
+    },
+
+    sign: async ({ params, body }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      const message = Buffer.from(body.message, "base64");
+      const { signature, ...used } = await sign(ports, { key, ...body, message });
+      touched.version = used.keyVersion;
+      return { signature: base64(signature), keyId: key.id, ...used };
+    },
+    verify: async ({ params, body }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      const message = Buffer.from(body.message, "base64");
+      const signature = Buffer.from(body.signature, "base64");
+      return { keyId: key.id, ...(await verify(ports, { key, ...body, message, signature })) };
+    },
+    exportPublicKey: async ({ params, query }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      const { algorithms, ...exported } = await exportPublicKey(ports, { key, keyVersion: query.version });
+      return { keyId: key.id, algorithms: [...algorithms], ...exported };
     },
 
     listUnits: async () => {

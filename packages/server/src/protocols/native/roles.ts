@@ -43,6 +43,9 @@ export const ROUTE_ROLES = {
   encrypt: inProject("administrator", "key-user"),
   decrypt: inProject("administrator", "key-user"),
   generateDataKey: inProject("administrator", "key-user"),
+  sign: inProject("administrator", "key-user"),
+  verify: inProject("administrator", "key-user"),
+  exportPublicKey: inProject("administrator", "key-admin", "key-user", "auditor"),
 
   listUnits: inService("administrator", "operator", "custodian", "auditor"),
   getUnit: inService("administrator", "operator", "custodian", "auditor"),
@@ -92,10 +95,10 @@ export const ROUTE_ROLES = {
 } as const satisfies Record<RouteName, Requirement>;
 
 /**
- * Routes whose replies bear a key, or what a key opened: before such a reply leaves, it is made sure that nothing was
+ * Routes whose replies bear a key, or what a key opened or signed: before such a reply leaves, it is made sure that nothing was
  * revoked since the request was admitted.
  */
-export const KEY_BEARING: ReadonlySet<RouteName> = new Set(["encrypt", "decrypt", "generateDataKey"]);
+export const KEY_BEARING: ReadonlySet<RouteName> = new Set(["encrypt", "decrypt", "generateDataKey", "sign"]);
 
 /** Routes that need no token: they tell nothing about keys, and supervisors have no tokens. */
 export const OPEN_ROUTES = {

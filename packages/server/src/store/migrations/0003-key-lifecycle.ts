@@ -3,7 +3,7 @@ import type { Definition } from "./definition.ts";
 /**
  * The whole life of a key: when it is due to be destroyed, and when it was. The name of a destroyed key is free, which
  * the table of before could not say, so it is made anew, each row with its `n`. And where its material comes from: what
- * one import goes by is a row of `import_tokens`, at most one for each key.
+ * one import goes by is a row of `import_tokens`, at most one for each key. Versions of keys that sign have a public key.
  */
 export const keyLifecycle: readonly Definition[] = [
   `CREATE TABLE keys_with_life (
@@ -30,6 +30,7 @@ export const keyLifecycle: readonly Definition[] = [
   `CREATE UNIQUE INDEX keys_by_name ON keys (project_id, name) WHERE state <> 'destroyed'`,
   `CREATE INDEX keys_of_project ON keys (project_id, n)`,
   `CREATE INDEX keys_due ON keys (deletion_due_ms) WHERE state = 'pending-deletion'`,
+  `ALTER TABLE key_versions ADD COLUMN public_key BLOB`,
   `CREATE TABLE import_tokens (
     key_id TEXT PRIMARY KEY,
     id TEXT NOT NULL,

@@ -72,7 +72,7 @@ describe("what is destroyed", () => {
     const version = { keyId: key.id, projectId: PROJECT, version: 2, kekId: "" as never, createdAtMs: 1 };
     await store.updateKey({
       key: { ...key, revision: 4, currentVersion: 2 },
-      version: { ...version, wrapped: material, mac: Uint8Array.of(1) },
+      version: { ...version, publicKey: undefined, wrapped: material, mac: Uint8Array.of(1) },
     });
     const inFiles = () => {
       const db = new DatabaseSync(path, { timeout: 1_000 });

@@ -129,6 +129,7 @@ function versionOf(row: Selectable<Tables["key_versions"]>): KeyVersionRecord {
     version: row.version,
     kekId: row.kek_id as KekId,
     wrapped: row.wrapped,
+    publicKey: row.public_key ?? undefined,
     createdAtMs: row.created_at_ms,
     mac: row.mac,
   };
@@ -177,6 +178,7 @@ function versionRowOf(version: KeyVersionRecord): Insertable<Tables["key_version
     project_id: version.projectId,
     kek_id: version.kekId,
     wrapped: version.wrapped,
+    public_key: version.publicKey ?? null,
     created_at_ms: version.createdAtMs,
     mac: version.mac,
   };
