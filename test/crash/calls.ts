@@ -50,6 +50,7 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
   createKey: ONE,
   updateKey: kinds({ rotate: true, state: true }, ({ version }) => (version ? "rotate" : "state")),
   createPrincipal: ONE,
+  acceptRollback: ONE,
   addUnit: kinds<UnitState, StoreInput<"addUnit">>(
     { joining: true, serving: true, quarantined: true },
     ({ unit }) => unit.state,
@@ -137,6 +138,7 @@ const UNIT_KINDS: {
 
 /** Calls that the types allow and that Claviger never makes, each with the reason. They must not be made either. */
 export const NEVER_CALLED: Readonly<Record<string, string>> = {
+  "store.acceptRollback": "only after a restore, which test/crash/restore.test.ts kills",
   "store.addUnit(quarantined)": "a unit begins as joining, the first one as serving",
   "store.setUnitState(joining)": "a unit joins once, when it is added",
   "unit.exportFor(OLD)": "OLD comes from activation; `master-key copy --register OLD` is for a rebuilt unit",

@@ -1,11 +1,13 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
+import { backupCommands } from "./commands/backup.ts";
 import { changeCommands } from "./commands/change.ts";
 import { keyCommands } from "./commands/key.ts";
 import { masterKeyCommands } from "./commands/master-key.ts";
 import { payloadCommands } from "./commands/payload.ts";
 import { principalCommands } from "./commands/principal.ts";
 import { projectCommands } from "./commands/project.ts";
+import { storeCommands } from "./commands/store.ts";
 import { statusCommands } from "./commands/status.ts";
 import { unitCommands } from "./commands/unit.ts";
 import { settled } from "./command.ts";
@@ -39,6 +41,8 @@ First steps:
   masterKeyCommands(program);
   changeCommands(program);
   principalCommands(program);
+  backupCommands(program);
+  storeCommands(program);
   return program;
 }
 

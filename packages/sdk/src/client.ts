@@ -1,5 +1,6 @@
 import type { CensusView, ChangeView, RouteName, RouteReply, StatusView } from "@claviger/api";
 import { connectDefault } from "#default-transport";
+import { Backups } from "./backups.ts";
 import type { CallInput, CallOptions, Line } from "./call.ts";
 import { callRoute } from "./call.ts";
 import { Changes } from "./changes.ts";
@@ -41,6 +42,7 @@ export class ClavigerClient {
   readonly masterKeys: MasterKeys;
   readonly changes: Changes;
   readonly principals: Principals;
+  readonly backups: Backups;
   readonly #line: Line;
 
   constructor({
@@ -66,6 +68,7 @@ export class ClavigerClient {
     this.masterKeys = new MasterKeys(this);
     this.changes = new Changes(this);
     this.principals = new Principals(this);
+    this.backups = new Backups(this);
   }
 
   /**

@@ -16,12 +16,14 @@ export { connectDefault as defaultTransport } from "#default-transport";
 export { fromBase64, toBase64 } from "./base64.ts";
 export { isOpen, isVerified } from "./change-states.ts";
 export type { Until, WaitOptions } from "./wait-for-change.ts";
+export type { BackupWaitOptions } from "./backups.ts";
 export type { Page } from "./pages.ts";
 export type { DataKey, Decrypted, Encrypted } from "./keys.ts";
 export type { UnitRegisters } from "./master-keys.ts";
 
 export { PLAINTEXT_LIMIT_BYTES, ROLES } from "./words.ts";
 export type {
+  BackupView,
   CensusView,
   ChangeStateName,
   ChangeView,

@@ -43,4 +43,9 @@ export const ROUTE_PATHS = {
   purgeChange: { method: "POST", path: "/v1/changes/:change/purge" },
   createPrincipal: { method: "POST", path: "/v1/principals" },
   listPrincipals: { method: "GET", path: "/v1/principals" },
+  createBackup: { method: "POST", path: "/v1/backups" },
+  listBackups: { method: "GET", path: "/v1/backups" },
+  getBackup: { method: "GET", path: "/v1/backups/:backup" },
+  readBackup: { method: "GET", path: "/v1/backups/:backup/content" },
+  acceptRollback: { method: "POST", path: "/v1/store/accept-rollback" },
 } as const satisfies { readonly [R in RouteName]: Pick<Routes[R], "method" | "path"> };

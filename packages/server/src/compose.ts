@@ -1,5 +1,7 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { Authentication } from "./core/access/authentication.ts";
+import { BackupRunner } from "./core/backup/backup-runner.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
@@ -24,6 +26,7 @@ import { FirstStart } from "./ops/first-start.ts";
 import { buildApp } from "./http/app.ts";
 import { registerHealth } from "./http/health.ts";
 import { alarmLog } from "./ops/alarm-log.ts";
+import { backupFolder } from "./ops/backup-folder.ts";
 import type { Config } from "./ops/config.ts";
 import type { DataFolder } from "./ops/data-folder.ts";
 import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
@@ -99,6 +102,15 @@ export async function composeDaemon(
   }
 
   const runner = new ChangeRunner({ ...ports, vouchedRows, pace: new PolitePace(clock) });
+  const backups = { folder: backupFolder(config.backupFolder) };
+  const backupRunner = new BackupRunner({
+    ...ports,
+    ...backups,
+    vouchedRows,
+    snapshots: sqlite,
+    maker: { version: VERSION, node: hostname() },
+  });
+  opened.defer(() => backupRunner.stop());
   const service: ServicePorts = {
     ...ports,
     vouchedRows,
@@ -124,12 +136,13 @@ export async function composeDaemon(
   });
   const authentication = new Authentication({ store, vouchedRows });
   await registerNativeRoutes(app, {
-    handlers: nativeHandlers(service),
+    handlers: nativeHandlers({ ...service, backups: { ...backups, runner: backupRunner } }),
     authenticate: (token) => authentication.principal(token),
   });
   opened.defer(() => app.close());
   const url = await listen(app, config);
-  await runner.start();
+  // What is marked as rolled back is not carried on with before somebody has accepted it, which starts the runner.
+  if (!(await store.readRollback({}))) await runner.start();
   opened.defer(() => runner.stop());
 
   const everything = opened.move();

@@ -15,10 +15,19 @@ const read = (env: Environment, files: Readonly<Record<string, string>> = {}) =>
 test("without anything, it is the evaluation default: a folder here, loopback, info", () => {
   expect(read({ PATH: "/bin" })).toEqual({
     dataFolder: "/srv/here/claviger-data",
+    backupFolder: "/srv/here/claviger-data/backups",
     listen: { host: "127.0.0.1", port: 8440 },
     logLevel: "info",
     expectedVps: {},
   });
+});
+
+test("backups go where the file or the environment says, taken from the folder of the file or the working directory", () => {
+  const files = { "/data/claviger.toml": `backups = "../elsewhere"` };
+  expect(read({ CLAVIGER_DATA: "/data" }, files).backupFolder).toBe("/elsewhere");
+  expect(read({ CLAVIGER_DATA: "/data", CLAVIGER_BACKUPS: "mine" }, files).backupFolder).toBe(
+    "/srv/here/mine",
+  );
 });
 
 test("the file in the data folder overrides the defaults, and the environment overrides the file", () => {
@@ -27,6 +36,7 @@ test("the file in the data folder overrides the defaults, and the environment ov
   };
   expect(read({ CLAVIGER_DATA: "/data" }, files)).toEqual({
     dataFolder: "/data",
+    backupFolder: "/data/backups",
     listen: { host: "::1", port: 9000 },
     logLevel: "warn",
     expectedVps: { default: [VP] },
@@ -39,6 +49,7 @@ test("the file in the data folder overrides the defaults, and the environment ov
   };
   expect(read(env, files)).toEqual({
     dataFolder: "/data",
+    backupFolder: "/data/backups",
     listen: { host: "localhost", port: 0 },
     logLevel: "debug",
     expectedVps: { default: [VP, `${VP}00`], other: ["f".repeat(64)] },

@@ -26,6 +26,8 @@ export interface Config {
   /** Absolute path. */
   readonly dataFolder: string;
   readonly listen: ListenAddress;
+  /** Absolute path of the folder of backups; it is made with the first one. */
+  readonly backupFolder: string;
   readonly logLevel: LogLevel;
   /**
    * The verification patterns that the master keys of a unit group may have, each as its first 32 to 64 hex digits in
@@ -42,6 +44,7 @@ const VARIABLES = [
   "CLAVIGER_CONFIG",
   "CLAVIGER_DATA",
   "CLAVIGER_LISTEN",
+  "CLAVIGER_BACKUPS",
   "CLAVIGER_LOG_LEVEL",
   "CLAVIGER_EXPECTED_VPS",
 ];
@@ -53,7 +56,7 @@ const VARIABLES_OF_OTHERS = [
   "CLAVIGER_TEST_WITHOUT",
 ];
 
-const FILE_ENTRIES = ["data", "listen", "log_level", "expected_vps"];
+const FILE_ENTRIES = ["data", "listen", "backups", "log_level", "expected_vps"];
 
 const GROUP = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 const PATTERN = /^[0-9a-f]{32,64}$/;
@@ -92,9 +95,15 @@ export function readConfig(
   const dataFolder =
     given === undefined && dataInFile !== undefined ? resolve(dirname(path), dataInFile) : folder;
 
+  const backups = fromEnv("CLAVIGER_BACKUPS");
+  const backupsInFile = stringEntry(file, "backups");
   const expected = fromEnv("CLAVIGER_EXPECTED_VPS");
   return {
     dataFolder,
+    backupFolder:
+      backups !== undefined
+        ? resolve(cwd, backups)
+        : resolve(dirname(path), backupsInFile ?? join(dataFolder, "backups")),
     listen: pick(fromEnv, "CLAVIGER_LISTEN", file, "listen", DEFAULTS.listen, parseListen),
     logLevel: pick(fromEnv, "CLAVIGER_LOG_LEVEL", file, "log_level", DEFAULTS.logLevel, parseLogLevel),
     expectedVps: expected === undefined ? expectedVpsOfFile(file) : expectedVpsOfVariable(expected),

@@ -21,6 +21,8 @@ import {
   dropOldForms,
   finalizeRows,
 } from "./queries/rewrap.ts";
+import { acceptRollback, readRollback, refuseWhileRolledBack } from "./queries/rollbacks.ts";
+import { openingOfSnapshot, readTableRows } from "./queries/snapshots.ts";
 import { readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
 import { addUnit, listUnits, removeUnit, setUnitState } from "./queries/units.ts";
 
@@ -37,7 +39,16 @@ interface StoreScript {
 
 const read = <S extends StoreScript["script"]>(script: S) => ({ kind: "read" as const, script });
 const scan = <S extends StoreScript["script"]>(script: S) => ({ kind: "scan" as const, script });
-const write = <S extends StoreScript["script"]>(script: S) => ({ kind: "write" as const, script });
+/** Also while the database is marked as rolled back, which every other write is not. */
+const writeAlways = <S extends StoreScript["script"]>(script: S) => ({ kind: "write" as const, script });
+const write = <S extends StoreScript["script"]>(script: S) =>
+  writeAlways(
+    // The same call with one more condition: its types are those of the script.
+    function* (db, input) {
+      yield* refuseWhileRolledBack(db);
+      return yield* script(db, input);
+    } as StoreScript["script"] as S,
+  );
 
 export const SCRIPTS = {
   createProject: write(createProject),
@@ -86,6 +97,11 @@ export const SCRIPTS = {
   listFailedRows: scan(listFailedRows),
   sampleRows: scan(sampleRows),
   listPatterns: read(listPatterns),
+
+  readRollback: read(readRollback),
+  acceptRollback: writeAlways(acceptRollback),
+  openingOfSnapshot: scan(openingOfSnapshot),
+  readTableRows: scan(readTableRows),
 } as const satisfies Record<string, StoreScript>;
 
 export type ScriptName = keyof typeof SCRIPTS;

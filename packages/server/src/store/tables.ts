@@ -1,6 +1,7 @@
 import type { Generated } from "kysely";
 import type { ChangeState } from "../core/master-key-change/change.ts";
 import type { MasterKeyType } from "../core/ids.ts";
+import type { RollbackMark } from "../core/ports/rollback-store.ts";
 import type { UnitState } from "../core/ports/store.ts";
 
 /**
@@ -58,6 +59,17 @@ export interface Tables {
     opened: number;
     refused: string;
     complete: number;
+  };
+  rollback_marks: {
+    id: string;
+    state: RollbackMark["state"];
+    reason: string;
+    as_of_ms: number | null;
+    backup_id: string | null;
+    rows_written: number;
+    marked_at_ms: number;
+    accepted_by: string | null;
+    accepted_at_ms: number | null;
   };
 }
 

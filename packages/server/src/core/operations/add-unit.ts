@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
 import type { GroupName, UnitAddress } from "../ids.ts";
 import { DEFAULT_TYPE } from "../ids.ts";
+import type { RollbackStore } from "../ports/rollback-store.ts";
 import type { ChangeStore, UnitRecord, UnitStore } from "../ports/store.ts";
 import type { UnitFolder } from "../ports/unit-folder.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
@@ -9,6 +10,7 @@ import { readingOf } from "../unit/attached-units.ts";
 import { noteRecords } from "../unit/note-records.ts";
 import { cloneMasterKey } from "./clone-master-key.ts";
 import { readmitUnit } from "./readmit-unit.ts";
+import { requireNoRollback } from "./require-no-rollback.ts";
 
 /**
  * Creates a software unit, pins it and its group's units to each other, copies the group's master keys into it, and
@@ -18,13 +20,16 @@ import { readmitUnit } from "./readmit-unit.ts";
  */
 export async function addUnit(
   ports: {
-    readonly store: UnitStore & Pick<ChangeStore, "listFences" | "readFence" | "readChange">;
+    readonly store: UnitStore &
+      Pick<RollbackStore, "readRollback"> &
+      Pick<ChangeStore, "listFences" | "readFence" | "readChange">;
     readonly folder: UnitFolder;
     readonly units: AttachedUnits;
     readonly clock: Clock;
   },
   input: { readonly address: UnitAddress | undefined; readonly group: GroupName; readonly by: string },
 ): Promise<AttachedUnit> {
+  await requireNoRollback(ports);
   const { units } = ports;
   await noteRecords(ports);
   const [source] = (await units.refreshGroup(input.group), units.serving(input.group));

@@ -11,4 +11,5 @@ export type AlarmName =
   | "unit-differs"
   | "change-blocked"
   | "rows-refused"
+  | "backup-failed"
   | "runner-failed";

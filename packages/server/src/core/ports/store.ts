@@ -10,12 +10,14 @@ import type {
 import type { Change, Fence, HistoryEntry } from "../master-key-change/change.ts";
 import type { Advance } from "../master-key-change/transitions.ts";
 import type { KekRefusal } from "../unit/crypto-unit.ts";
+import type { RollbackStore } from "./rollback-store.ts";
 
 /**
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
  * the domain. A method that writes has happened durably when it resolves, or not at all.
  *
- * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed` (may be repeated), `store-damaged`.
+ * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed` (may be repeated), `store-damaged`;
+ * for every write `store-rolled-back`.
  * What a caller has to handle is an outcome, not an exception.
  */
 export interface Store
@@ -27,7 +29,8 @@ export interface Store
     ChangeStore,
     RewrapStore,
     SweepStore,
-    CensusStore {
+    CensusStore,
+    RollbackStore {
   /** Ends threads and connections. */
   close(): Promise<void>;
 }

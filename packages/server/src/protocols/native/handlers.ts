@@ -1,6 +1,7 @@
 import { PLAINTEXT_LIMIT_BYTES } from "@claviger/api";
 import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
+import { acceptRollback } from "../../core/operations/accept-rollback.ts";
 import { activateChange } from "../../core/operations/activate-change.ts";
 import { addUnit } from "../../core/operations/add-unit.ts";
 import { approveChange } from "../../core/operations/approve-change.ts";
@@ -20,6 +21,7 @@ import {
   copyMasterKey,
   generateMasterKey,
 } from "../../core/operations/master-key-commands.ts";
+import { listBackups, readBackup, reportBackup, startBackup } from "../../core/operations/list-backups.ts";
 import { listProjects } from "../../core/operations/list-projects.ts";
 import { planChange } from "../../core/operations/plan-change.ts";
 import { purgeChange } from "../../core/operations/purge-change.ts";
@@ -34,22 +36,26 @@ import { restoreChange } from "../../core/operations/restore-change.ts";
 import { rotateKey } from "../../core/operations/rotate-key.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
+import type { BackupPorts } from "../../core/operations/list-backups.ts";
 import type { NativeHandlers } from "./routes.ts";
 import {
+  backupView,
   changeView,
   keyView,
   planView,
   principalView,
   projectView,
+  rollbackView,
   unitRegisters,
   unitView,
 } from "./translate.ts";
 
 const PAGE = 100;
 const DATA_KEY_BYTES = 32;
+const BACKUP_PIECE_BYTES = 1024 * 1024;
 
 /** Every native route as one call of the domain: translate, call, translate back. */
-export function nativeHandlers(ports: ServicePorts): NativeHandlers {
+export function nativeHandlers(ports: ServicePorts & BackupPorts): NativeHandlers {
   const { keys, store, units } = ports;
 
   const keyNamed = async (params: { project: string; key: string }) => {
@@ -236,6 +242,19 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
       return { principal: principalView(principal), token };
     },
     listPrincipals: async () => ({ items: (await store.listPrincipals({})).map(principalView) }),
+
+    createBackup: async () => backupView(startBackup(ports)),
+    listBackups: async () => ({ items: (await listBackups(ports)).map(backupView) }),
+    getBackup: async ({ params }) => backupView(await reportBackup(ports, { name: params.backup })),
+    readBackup: async ({ params, query }) => {
+      const offset = query.offset ?? 0;
+      const input = { name: params.backup, offset, lengthBytes: BACKUP_PIECE_BYTES };
+      const { sizeBytes, bytes } = await readBackup(ports, input);
+      return { sizeBytes, bytes: base64(bytes) };
+    },
+    acceptRollback: async (_input, { name: by }) => ({
+      accepted: (await acceptRollback(ports, { by })).map(rollbackView),
+    }),
   };
 }
 

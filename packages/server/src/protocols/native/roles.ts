@@ -6,7 +6,7 @@ import type { Role } from "../../core/access/principal.ts";
  * Who may call what. A principal may call a route if it has one of the roles in its row.
  * - administrator: everything, so that whoever starts the service first can try all of it;
  * - custodian: fills, commits and clears NEW, and takes part in a change: plans, approves, activates;
- * - operator: crypto units and every verb of a change; approves too, for the rule of the second principal is about
+ * - operator: crypto units, backups and every verb of a change; approves too, for the rule of the second principal is about
  *   persons and not about roles (core enforces it);
  * - key-admin: projects and the life of their keys, without using them;
  * - key-user: uses keys, and sees which there are;
@@ -60,6 +60,12 @@ export const ROUTE_ROLES = {
 
   createPrincipal: ["administrator"],
   listPrincipals: ["administrator", "auditor"],
+
+  createBackup: ["administrator", "operator"],
+  listBackups: ["administrator", "operator", "auditor"],
+  getBackup: ["administrator", "operator", "auditor"],
+  readBackup: ["administrator", "operator", "auditor"],
+  acceptRollback: ["administrator"],
 } as const satisfies Record<RouteName, readonly Role[]>;
 
 /** Routes that need no token: they tell nothing about keys, and supervisors have no tokens. */
