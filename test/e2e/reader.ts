@@ -20,7 +20,13 @@ const STAYS_IN_THE_SHELL = /^(export|umask) /;
 
 /** In place of npm's `npx` and of curl, which a machine that runs the tests need not have. */
 const PROGRAMS: Readonly<Record<string, string>> = {
-  npx: `[ "$1" = claviger ] || exit 127\nshift\nexec '${NODE}' '${join(ROOT, "packages/cli/bin/claviger.js")}' "$@"`,
+  npx: `case "$1" in
+    claviger) program='${join(ROOT, "packages/cli/bin/claviger.js")}' ;;
+    clavigerd) program='${join(ROOT, "packages/server/src/backup-main.ts")}' ;;
+    *) exit 127 ;;
+  esac
+  shift
+  exec '${NODE}' "$program" "$@"`,
   curl: `exec '${NODE}' -e '
     const [url, ...more] = process.argv.slice(1).filter((word) => word !== "-s");
     const headers = Object.fromEntries(more.filter((word) => word !== "-H").map((line) => line.split(": ")));

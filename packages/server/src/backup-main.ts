@@ -5,7 +5,7 @@ import { readConfig, readConfigFile } from "./ops/config.ts";
 
 /*
  * `clavigerd backup verify|restore FILE`: the verbs of backups that need no running daemon, by themselves. Configured as the
- * daemon is, by the environment and its file. Exit status: 0 done, 1 failed, 2 usage, 3 a precondition is not met.
+ * daemon is, by the environment and its file. Exit statuses are those of docs/errors.md.
  */
 
 const USAGE = `usage: clavigerd backup verify FILE [--all] [--json]
@@ -39,7 +39,8 @@ async function verify(config: DataConfig, file: string, all: boolean, json: bool
   const { problems, keks, keksOpened, rowsVouched } = findings;
   const view = { id: header.id, createdAt: timeOf(header), tables: header.tables, ...findings };
   const said = [
-    `Backup ${header.id} of ${timeOf(header)}, schema ${header.schema}, made by Claviger ${header.claviger} on ${header.node}`,
+    `Backup ${header.id} of ${timeOf(header)}`,
+    `Schema ${header.schema}, made by Claviger ${header.claviger} on ${header.node}; rows by table:`,
     ...header.tables.map(({ table, rows }) => `  ${table.padEnd(16)}${String(rows).padStart(10)}`),
     `Opened ${keksOpened} of ${keks} KEKs; checked ${rowsVouched} row MACs.`,
     ...problems.map((problem) => `  problem: ${problem}`),
@@ -58,8 +59,8 @@ async function restore(config: DataConfig, file: string, json: boolean): Promise
     process.stderr.write(`clavigerd: ${failure.message}\n  → ${failure.advice}\n`);
   const rows = header.tables.reduce((sum, table) => sum + table.rows, 0);
   const said = [
-    `Restored backup ${header.id} of ${timeOf(header)}: ${rows} rows.`,
-    `The service is read-only until an administrator runs \`claviger store accept-rollback\`.`,
+    `Restored backup ${header.id} of ${timeOf(header)}.`,
+    `It has ${rows} rows. The service is read-only until an administrator runs \`claviger store accept-rollback\`.`,
   ];
   const view = { id: header.id, createdAt: timeOf(header), tables: header.tables };
   process.stdout.write(json ? `${JSON.stringify(view, null, 2)}\n` : `${said.join("\n")}\n`);
@@ -85,11 +86,23 @@ function timeOf({ createdAtMs }: { readonly createdAtMs: number }): string {
 try {
   process.exitCode = await main();
 } catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Says what happened, and returns the exit status. */
+function report(error: unknown): number {
   if (isFailure(error)) {
     process.stderr.write(`clavigerd: ${error.code}: ${error.message}\n  → ${error.advice}\n`);
-    process.exitCode = error.category === "precondition" ? 3 : error.category === "conflict" ? 4 : 1;
-  } else {
-    process.stderr.write(`clavigerd: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-    process.exitCode = 2;
+    return { precondition: 3, conflict: 4, blocked: 5, unavailable: 6 }[error.category as string] ?? 1;
   }
+  const wrongUsage =
+    error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  process.stderr.write(
+    wrongUsage ? `clavigerd: ${error.message}\n${USAGE}` : `clavigerd: ${stackOf(error)}\n`,
+  );
+  return wrongUsage ? 2 : 1;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -35,11 +35,19 @@ export function backupCommands(program: Command): void {
   );
 }
 
+/** A backup that takes no longer shows no progress. */
+const QUIET_MS = 1_000;
+
 async function create(session: Session, { output }: { readonly output?: string }): Promise<void> {
   const { backups } = session.client;
   const line = new ProgressLine();
   const begun = await backups.create();
-  const done = await backups.wait(begun.name, { onProgress: (view) => line.update(progressOf(view)) });
+  const shownAt = performance.now() + QUIET_MS;
+  const done = await backups.wait(begun.name, {
+    onProgress: (view) => {
+      if (performance.now() > shownAt) line.update(progressOf(view));
+    },
+  });
   line.clear();
   if (output !== undefined) await download(session, done, output);
   if (output === "-") return;

@@ -1,48 +1,47 @@
-import type { Vp } from "../ids.ts";
+import type { GroupName, MasterKeyType, Vp } from "../ids.ts";
 import { shownVp } from "../ids.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
-import type { BackupHeader, PastChange } from "./backup-header.ts";
+import type { PastChange } from "./backup-header.ts";
+
+interface Missing {
+  readonly group: GroupName;
+  readonly type: MasterKeyType;
+  /** One of these would do. */
+  readonly needed: readonly Vp[];
+  /** What the backup tells of its past. */
+  readonly past: readonly PastChange[];
+  /** Changes that are known from elsewhere. */
+  readonly history: readonly PastChange[];
+}
 
 /**
- * Why no unit at hand opens the backup, in a sentence: which pattern is needed, what the registers hold, and which change
- * lies between, as far as the backup's own history or that of the database at hand tells.
+ * Why no unit at hand will do, in a sentence: which pattern is needed, what the registers hold, and which change lies
+ * between, as far as the backup's own past or another history tells.
  */
-export function describeMissingKey(
-  header: BackupHeader,
-  units: AttachedUnits,
-  history: readonly PastChange[],
-): string {
-  const { group, type, wrapped } = header.kek;
-  const needed = wrapped.map(({ vp }) => vp);
-  const held = units.all().flatMap((unit) => {
-    const reading = readingOf(unit, type);
-    const { address, group: unitGroup } = unit.record;
-    return (["CURRENT", "OLD"] as const).flatMap((register) => {
-      const vp = reading?.[register].vp;
-      return vp && unitGroup === group ? [{ address, register, vp }] : [];
-    });
-  });
-  const holds =
-    held.length === 0
-      ? `no unit of group ${group} is at hand`
-      : held
-          .map(({ address, register, vp }) => `${register} of unit ${address} holds ${shownVp(vp)}`)
-          .join(", ");
-  return `the backup needs ${needed.map(shownVp).join(" or ")} of group ${group}, type ${type}; ${holds}: ${why()}`;
+export function describeMissingKey(units: AttachedUnits, missing: Missing): string {
+  const { group, type, needed } = missing;
+  const held = units.inGroup(group).flatMap((unit) =>
+    (["CURRENT", "OLD"] as const).flatMap((register) => {
+      const vp = readingOf(unit, type)?.[register].vp;
+      return vp ? [{ said: `${register} of unit ${unit.record.address} holds ${shownVp(vp)}`, vp }] : [];
+    }),
+  );
+  const holds = held.length === 0 ? "no unit of it is at hand" : held.map(({ said }) => said).join(", ");
+  const why = reason(
+    missing,
+    held.map(({ vp }) => vp),
+  );
+  return `the backup needs ${needed.map(shownVp).join(" or ")} of group ${group}, type ${type}; ${holds}: ${why}`;
+}
 
-  function why(): string {
-    const vps = held.map(({ vp }) => vp);
-    if (vps.length === 0) return "bring a unit of the time of the backup, with its PIN";
-    const own = header.masterKeys.find((need) => need.group === group && need.type === type)?.changes ?? [];
-    const later = pathBetween(own, vps, needed);
-    if (later)
-      return `the units are older than the backup: ${said(later)} replaced their master key before it`;
-    const earlier = pathBetween([...history, ...own], needed, vps);
-    if (earlier)
-      return `the backup is older than the units: ${said(earlier)} replaced its master key after it`;
-    return "they are units of another installation, as far as any history tells";
-  }
+function reason({ needed, past, history }: Missing, held: readonly Vp[]): string {
+  if (held.length === 0) return "bring a unit of the time of the backup, with its PIN";
+  const later = pathBetween(past, held, needed);
+  if (later) return `the units are older than the backup: ${said(later)} replaced their master key before it`;
+  const earlier = pathBetween([...history, ...past], needed, held);
+  if (earlier) return `the backup is older than the units: ${said(earlier)} replaced its master key after it`;
+  return "they are units of another installation, as far as any history tells";
 }
 
 /** The first of the changes that lead from one of the patterns to one of the others. */
@@ -51,16 +50,19 @@ function pathBetween(
   from: readonly Vp[],
   to: readonly Vp[],
 ): PastChange | undefined {
-  const completed = changes.filter(({ state }) => !["CANCELING", "CANCELED"].includes(state));
-  for (const first of completed.filter((change) => from.includes(change.from))) {
-    const reached = new Set<Vp>([first.to]);
-    for (let grown = -1; grown !== reached.size;) {
-      grown = reached.size;
-      for (const change of completed) if (reached.has(change.from)) reached.add(change.to);
-    }
-    if (to.some((vp) => reached.has(vp))) return first;
+  const kept = changes.filter(({ state }) => state !== "CANCELING" && state !== "CANCELED");
+  return kept.find(
+    (first) => from.includes(first.from) && to.some((vp) => reachable(kept, first.to).has(vp)),
+  );
+}
+
+function reachable(changes: readonly PastChange[], start: Vp): ReadonlySet<Vp> {
+  const reached = new Set([start]);
+  for (let before = 0; before !== reached.size;) {
+    before = reached.size;
+    for (const change of changes) if (reached.has(change.from)) reached.add(change.to);
   }
-  return undefined;
+  return reached;
 }
 
 function said({ id, from, to, openedAtMs }: PastChange): string {

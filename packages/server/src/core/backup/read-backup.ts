@@ -8,6 +8,7 @@ import type { BackupSource } from "../ports/backup-folder.ts";
 import type { TableRows } from "../ports/backup-store.ts";
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
+import { readingOf } from "../unit/attached-units.ts";
 import type { BackupHeader, PastChange } from "./backup-header.ts";
 import { HEADER_LIMIT_BYTES, parseHeader } from "./backup-header.ts";
 import { describeMissingKey } from "./describe-missing-key.ts";
@@ -55,6 +56,7 @@ export async function openBackup(
   header: BackupHeader,
   history: readonly PastChange[],
 ): Promise<SecretBytes> {
+  requireUnits(ports.units, header, history);
   const { kek } = header;
   const record: KekRecord = {
     ...kek,
@@ -78,15 +80,31 @@ export async function openBackup(
     );
     return fileKey === "refused" ? refuse("its file key does not open") : fileKey;
   } catch (error) {
-    if (isFailure(error, "no-serving-unit"))
-      throw new Failure("backup-needs-unit", describeMissingKey(header, ports.units, history), {
-        cause: error,
-      });
+    if (isFailure(error, "no-serving-unit")) {
+      const { group, type } = kek;
+      const needed = kek.wrapped.map(({ vp }) => vp);
+      const past = header.masterKeys.flatMap(({ changes }) => changes);
+      const why = describeMissingKey(ports.units, { group, type, needed, past, history });
+      throw new Failure("backup-needs-unit", why, { cause: error });
+    }
     if (isFailure(error, "kek-not-opened", "record-not-vouched"))
       throw new Failure("backup-damaged", "the backup does not open: its header was changed", {
         cause: error,
       });
     throw error;
+  }
+}
+
+/** A unit of each group holds the master key in use: one that opens only forms from before has not the newest keys. */
+function requireUnits(units: AttachedUnits, header: BackupHeader, history: readonly PastChange[]): void {
+  for (const { group, type, current, changes } of header.masterKeys) {
+    const holds = units.inGroup(group).some((unit) => {
+      const reading = readingOf(unit, type);
+      return [reading?.CURRENT.vp, reading?.OLD.vp].includes(current);
+    });
+    if (holds) continue;
+    const why = describeMissingKey(units, { group, type, needed: [current], past: changes, history });
+    throw new Failure("backup-needs-unit", why);
   }
 }
 
