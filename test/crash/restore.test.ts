@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -13,6 +14,7 @@ import { copyFolder, databasePath, openDatabase } from "./data-folder.ts";
 
 /** A restore that gets SIGKILL at each of its calls: nothing serves from what it left, and repeating it completes it. */
 const CHILD = fileURLToPath(new URL("restore-child.ts", import.meta.url));
+const DAEMON = fileURLToPath(new URL("crash-daemon.ts", import.meta.url));
 const ROWS = 1_100;
 const ledger = emptyLedger();
 let place: string;
@@ -109,3 +111,26 @@ test("a restore that was killed at any of its calls serves nothing, and is compl
   await client.backups.acceptRollback();
   await createProject(client, ledger, "after-the-restore");
 });
+
+test.each(["before", "after"] as const)(
+  "a daemon that is killed right %s a rollback is accepted is read-only, or is not, and never between",
+  async (moment) => {
+    const folder = newMachine();
+    expect((await restore(folder)).signal).toBeNull();
+    const args = [DAEMON, folder, "store.acceptRollback", moment, "1"];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "close");
+    const [address] = (await once(child.stdout, "data")).map((chunk) => String(chunk).trim());
+    const token = readFileSync(join(folder, "admin.token"), "utf8").trim();
+    using doomed = new ClavigerClient({ address: address ?? "", token, retries: 0 });
+    await expect(doomed.backups.acceptRollback()).rejects.toMatchObject({ code: "connection-lost" });
+    expect((await ended)[1]).toBe("SIGKILL");
+
+    await using daemon = await startTestDaemon({ folder });
+    using client = new ClavigerClient(daemon);
+    expect((await client.status()).ready).toBe(moment === "after");
+    if (moment === "before") await client.backups.acceptRollback();
+    await client.projects.create({ name: "after-the-kill" });
+    await checkLedger(client, { ...ledger, projects: new Set() });
+  },
+);
