@@ -14,7 +14,7 @@ import { SCRATCH } from "../model/scratch.ts";
  * taken away. It refuses with 503 and says why, and goes on by itself; nothing that was answered lacks its record.
  */
 
-const MAIN = fileURLToPath(new URL("../../packages/server/src/main.ts", import.meta.url));
+const CLAVIGERD = fileURLToPath(new URL("../../packages/server/bin/clavigerd.js", import.meta.url));
 const BROKEN_DISK = new URL("./broken-disk.ts", import.meta.url).href;
 const root = mkdtempSync(join(SCRATCH, "claviger-audit-faults-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -35,7 +35,7 @@ async function start(folder = join(root, `data-${(folders += 1)}`)): Promise<Sta
   const fault = `${folder}.fault`;
   const child = spawn(
     process.execPath,
-    ["--import", `${BROKEN_DISK}?${encodeURIComponent(fault)}`, "--disable-sigusr1", MAIN],
+    ["--import", `${BROKEN_DISK}?${encodeURIComponent(fault)}`, "--disable-sigusr1", CLAVIGERD, "serve"],
     {
       env: {
         ...process.env,

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { composeDaemon } from "../../packages/server/src/compose.ts";
 import { createLog } from "../../packages/server/src/ops/log.ts";
 import { CHEAP_KDF } from "../contracts/software-units.ts";
@@ -30,6 +31,7 @@ const daemon = await composeDaemon(
   {
     dataFolder,
     listen: { host: "127.0.0.1", port: 0 },
+    backupFolder: join(dataFolder, "backups"),
     logLevel: "silent",
     expectedVps: {},
   },

@@ -12,7 +12,7 @@ import type { PostgresServer } from "../postgres/server.ts";
 import { startPostgres } from "../postgres/server.ts";
 import { isWithout } from "../set-up/without.ts";
 
-const MAIN = fileURLToPath(new URL("../../packages/server/src/main.ts", import.meta.url));
+const CLAVIGERD = fileURLToPath(new URL("../../packages/server/bin/clavigerd.js", import.meta.url));
 let server: PostgresServer;
 let parent: string;
 
@@ -31,7 +31,7 @@ function start(folder: string, database: string): DaemonProcess {
     CLAVIGER_LOG_LEVEL: "error",
     CLAVIGER_STORE: `postgres://postgres@/${database}?host=${encodeURIComponent(server.socket)}`,
   };
-  const child = spawn(process.execPath, ["--disable-sigusr1", MAIN], {
+  const child = spawn(process.execPath, ["--disable-sigusr1", CLAVIGERD, "serve"], {
     env,
     cwd: parent,
     stdio: ["ignore", "pipe", "pipe"],

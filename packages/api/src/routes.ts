@@ -1,6 +1,7 @@
 import { Type, type Static, type TSchema } from "typebox";
 import {
   Address,
+  BackupName,
   Ciphertext,
   Context,
   IMPORT_ALGORITHMS,
@@ -33,6 +34,7 @@ import {
   AuditVerificationView,
 } from "./audit.ts";
 import {
+  BackupView,
   CensusView,
   ChangeView,
   ImportTokenView,
@@ -42,6 +44,7 @@ import {
   ProjectView,
   PublicKeyView,
   RegistersView,
+  RollbackView,
   StatusView,
   TokenView,
   UnitView,
@@ -67,6 +70,7 @@ const inGroup = { group: Type.Optional(Name), type: Type.Optional(MasterKeyTypeN
 const ProjectPath = Type.Object({ project: NameOrId }, closed);
 const KeyPath = Type.Object({ project: NameOrId, key: NameOrId }, closed);
 const UnitPath = Type.Object({ unit: Address }, closed);
+const BackupPath = Type.Object({ backup: BackupName }, closed);
 const ChangePath = Type.Object({ change: Uuid }, closed);
 const PrincipalPath = Type.Object({ principal: NameOrId }, closed);
 const Grant = Type.Object(
@@ -602,6 +606,47 @@ export const ROUTES = {
     summary: "Move records up to a signed head into a file of the archive, once it is verified",
     body: AuditArchiveBody,
     reply: AuditArchiveView,
+  },
+
+  createBackup: {
+    method: "POST",
+    path: "/v1/backups",
+    summary: "Begin a backup of the database as it is now; it is written beside everything else",
+    reply: BackupView,
+  },
+  listBackups: {
+    method: "GET",
+    path: "/v1/backups",
+    summary: "List the backups in the folder of backups, the oldest first",
+    reply: Type.Object({ items: Type.Array(BackupView) }),
+  },
+  getBackup: {
+    method: "GET",
+    path: "/v1/backups/:backup",
+    summary: "Show a backup, and how far it is",
+    params: BackupPath,
+    reply: BackupView,
+  },
+  readBackup: {
+    method: "GET",
+    path: "/v1/backups/:backup/content",
+    summary: "Read a piece of a backup, which is encrypted, to keep it elsewhere: at most 1 MiB",
+    params: BackupPath,
+    query: Type.Object(
+      { offset: Type.Optional(Type.Integer({ minimum: 0, description: "default 0" })) },
+      closed,
+    ),
+    reply: Type.Object({
+      sizeBytes: Type.Integer({ description: "of the whole backup" }),
+      bytes: Type.String({ description: "the piece in base64; empty at the end" }),
+    }),
+  },
+  acceptRollback: {
+    method: "POST",
+    path: "/v1/store/accept-rollback",
+    summary:
+      "Accept that the database is of an earlier moment, as after a restore: it is read-only until then",
+    reply: Type.Object({ accepted: Type.Array(RollbackView) }),
   },
 } as const satisfies Record<string, RouteRow>;
 

@@ -1,10 +1,12 @@
 import { Type, type Static } from "typebox";
 import {
   Address,
+  BackupName,
   CHANGE_STATES,
   KEY_ORIGINS,
   KEY_SPECS,
   KEY_STATES,
+  CategoryName,
   MasterKeyTypeName,
   Name,
   Nullable,
@@ -216,3 +218,34 @@ export const TokenView = Type.Object({
   revokedAt: Nullable(Timestamp),
 });
 export type TokenView = Static<typeof TokenView>;
+export const BackupView = Type.Object({
+  name: BackupName,
+  state: oneOf(["writing", "complete", "failed", "unreadable"], {
+    description: "`unreadable`: a file whose beginning is damaged, or of a newer release",
+  }),
+  createdAt: Nullable(Timestamp),
+  id: Nullable(Uuid),
+  sizeBytes: Nullable(Type.Integer({ description: "once it is complete" })),
+  rows: Nullable(Type.Integer({ description: "rows of the database that it holds, or is to hold" })),
+  written: Nullable(Type.Integer({ description: "how many are in it so far, while it is written" })),
+  masterKeys: Type.Array(
+    Type.Object({ group: Type.String(), type: MasterKeyTypeName, vps: Type.Array(Pattern) }),
+    { description: "master keys that wrapped keys in it are under" },
+  ),
+  failure: Nullable(
+    Type.Object(
+      { code: Type.String(), category: CategoryName, message: Type.String(), advice: Type.String() },
+      {
+        description: "why it was not written",
+      },
+    ),
+  ),
+});
+export type BackupView = Static<typeof BackupView>;
+
+export const RollbackView = Type.Object({
+  reason: Type.String({ description: "what made the database one of an earlier moment" }),
+  asOf: Nullable(Timestamp),
+  markedAt: Timestamp,
+});
+export type RollbackView = Static<typeof RollbackView>;

@@ -80,6 +80,10 @@ export const Pattern = Type.String({
   pattern: "^[0-9a-f]{64}$",
   description: "verification pattern, 32 bytes in hex",
 });
+export const BackupName = Type.String({
+  pattern: "^claviger-[0-9A-Za-z]{1,64}\\.backup$",
+  description: "name of a backup in the folder of backups",
+});
 export const TypedPattern = Type.String({
   pattern: "^[0-9a-fA-F]{32,64}$",
   description: "verification pattern as a person types it: its first 16 bytes or more, in hex",
@@ -125,22 +129,24 @@ export const Ciphertext = base64(
   "ciphertext in base64, as encrypt or data-key returned it",
 );
 
+export const CategoryName = oneOf([
+  "invalid",
+  "unauthenticated",
+  "forbidden",
+  "absent",
+  "conflict",
+  "precondition",
+  "blocked",
+  "throttled",
+  "unavailable",
+  "internal",
+]);
+
 /** What every refusal looks like. `code` is one of docs/errors.md and stable. */
 export const ErrorReply = Type.Object({
   error: Type.Object({
     code: Type.String({ description: "stable code; docs/errors.md lists them" }),
-    category: oneOf([
-      "invalid",
-      "unauthenticated",
-      "forbidden",
-      "absent",
-      "conflict",
-      "precondition",
-      "blocked",
-      "throttled",
-      "unavailable",
-      "internal",
-    ]),
+    category: CategoryName,
     message: Type.String({ description: "what happened" }),
     advice: Type.String({ description: "what to do now" }),
     field: Type.Optional(Type.String({ description: "the input at fault" })),

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { auditCommands } from "./commands/audit.ts";
+import { backupCommands } from "./commands/backup.ts";
 import { changeCommands } from "./commands/change.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { daemonCommands } from "./commands/daemon.ts";
@@ -10,6 +11,7 @@ import { payloadCommands } from "./commands/payload.ts";
 import { principalCommands, roleCommands } from "./commands/principal.ts";
 import { projectCommands } from "./commands/project.ts";
 import { signatureCommands } from "./commands/signature.ts";
+import { storeCommands } from "./commands/store.ts";
 import { statusCommands } from "./commands/status.ts";
 import { tokenCommands } from "./commands/token.ts";
 import { unitCommands } from "./commands/unit.ts";
@@ -49,6 +51,8 @@ First steps:
   roleCommands(program);
   tokenCommands(program);
   auditCommands(program);
+  backupCommands(program);
+  storeCommands(program);
   daemonCommands(program);
   completionCommand(program);
   return program;

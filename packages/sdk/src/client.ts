@@ -1,6 +1,7 @@
 import type { CensusView, ChangeView, RouteName, RouteReply, StatusView } from "@claviger/api";
 import { connectDefault } from "#default-transport";
 import { Audit } from "./audit.ts";
+import { Backups } from "./backups.ts";
 import type { CallInput, CallOptions, Line } from "./call.ts";
 import { callRoute } from "./call.ts";
 import { Changes } from "./changes.ts";
@@ -52,6 +53,7 @@ export class ClavigerClient {
   /** Who may call. */
   readonly principals: Principals;
   readonly audit: Audit;
+  readonly backups: Backups;
   readonly #line: Line;
 
   constructor({ address, token, tls, transport, retries = RETRY_LIMIT }: ClavigerClientOptions) {
@@ -76,6 +78,7 @@ export class ClavigerClient {
     this.changes = new Changes(this);
     this.principals = new Principals(this);
     this.audit = new Audit(this);
+    this.backups = new Backups(this);
   }
 
   /**

@@ -21,6 +21,7 @@ export { isOpen, isVerified } from "./change-states.ts";
 export type { Until, WaitOptions } from "./wait-for-change.ts";
 export type { PageQuery } from "./caller.ts";
 export type { Audit, AuditQuery } from "./audit.ts";
+export type { Backups, BackupWaitOptions } from "./backups.ts";
 export type { Page } from "./pages.ts";
 export type { Changes } from "./changes.ts";
 export type { Grant, NewPrincipal, NewToken, Principals } from "./principals.ts";
@@ -50,6 +51,7 @@ export type {
   AuditKeyView,
   AuditRecordView,
   AuditVerificationView,
+  BackupView,
   CensusView,
   ChangeStateName,
   ChangeView,

@@ -65,4 +65,9 @@ export const ROUTE_PATHS = {
   exportAudit: { method: "GET", path: "/v1/audit/export" },
   listAuditKeys: { method: "GET", path: "/v1/audit/keys" },
   archiveAudit: { method: "POST", path: "/v1/audit/archive" },
+  createBackup: { method: "POST", path: "/v1/backups" },
+  listBackups: { method: "GET", path: "/v1/backups" },
+  getBackup: { method: "GET", path: "/v1/backups/:backup" },
+  readBackup: { method: "GET", path: "/v1/backups/:backup/content" },
+  acceptRollback: { method: "POST", path: "/v1/store/accept-rollback" },
 } as const satisfies { readonly [R in RouteName]: Pick<Routes[R], "method" | "path"> };

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Audit } from "./audit/open-audit.ts";
 import { openAudit } from "./audit/open-audit.ts";
@@ -11,6 +12,7 @@ import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
 import { recordedStore } from "./core/audit/recorded-store.ts";
 import { recordedUnit } from "./core/audit/recorded-unit.ts";
 import { RequestLog } from "./core/audit/request-log.ts";
+import { BackupRunner } from "./core/backup/backup-runner.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
 import { DestructionTimer } from "./core/hierarchy/destruction-timer.ts";
@@ -32,6 +34,7 @@ import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
 import { settledStore } from "./core/ports/settled-store.ts";
+import type { SnapshotStore } from "./core/ports/backup-store.ts";
 import type { Store } from "./core/ports/store.ts";
 import type { UnitFolder } from "./core/ports/unit-folder.ts";
 import { secretToBase64 } from "./core/secret/to-base64.ts";
@@ -43,6 +46,7 @@ import { meaningOf } from "./http/failure-of.ts";
 import { registerHealth } from "./http/health.ts";
 import { alarmLog } from "./ops/alarm-log.ts";
 import { auditFiles, nodeId, writePublicKeys } from "./ops/audit-files.ts";
+import { backupFolder } from "./ops/backup-folder.ts";
 import type { Config } from "./ops/config.ts";
 import type { DataFolder } from "./ops/data-folder.ts";
 import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
@@ -136,7 +140,7 @@ export async function composeDaemon(
   if (due) await beginAudit();
   const created = due ? await initialiseMasterKey(ports) : undefined;
   await attachUnits(ports);
-  await finishRemovals(ports);
+  if (!(await store.readRollback({}))) await finishRemovals(ports);
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
@@ -161,6 +165,15 @@ export async function composeDaemon(
   const revocations = new Revocations(store, [() => keys.forgetKeys(), () => authentication.forget()]);
   const rateLimits = new RateLimits(clock, config.requestsPerSecond);
   await revocations.read();
+  const backups = { folder: backupFolder(config.backupFolder) };
+  const backupRunner = new BackupRunner({
+    ...ports,
+    ...backups,
+    vouchedRows,
+    snapshots: adapter,
+    maker: { version: VERSION, node: hostname() },
+  });
+  opened.defer(() => backupRunner.stop());
   const service: ServicePorts = {
     ...ports,
     vouchedRows,
@@ -187,7 +200,12 @@ export async function composeDaemon(
     metrics,
   });
   await registerNativeRoutes(app, {
-    handlers: nativeHandlers({ ...service, audit: reader, auditTroubles: () => auditLog.troubles() }),
+    handlers: nativeHandlers({
+      ...service,
+      backups: { ...backups, runner: backupRunner },
+      audit: reader,
+      auditTroubles: () => auditLog.troubles(),
+    }),
     gate: {
       authenticate: async (token) => {
         const { principal, record } = await authentication.principal(token);
@@ -202,7 +220,8 @@ export async function composeDaemon(
   });
   opened.defer(() => app.close());
   const url = await listen(app, config);
-  await runner.start();
+  // What is marked as rolled back is not carried on with before somebody has accepted it, which starts the runner.
+  if (!(await store.readRollback({}))) await runner.start();
   opened.defer(() => runner.stop());
   const destruction = destructionTimer(service, alarms, log);
   destruction.start();
@@ -222,13 +241,17 @@ export async function composeDaemon(
 interface StorePlace {
   readonly shown: string;
   isThere(): Promise<boolean>;
-  open(): Promise<Store>;
+  open(): Promise<Store & SnapshotStore>;
   leave(): Promise<void>;
 }
 
 /** The store that the configuration names: a PostgreSQL database, else the SQLite file of the data folder. */
 async function reachStore(config: Config, data: DataFolder): Promise<StorePlace> {
-  if (config.store) return { ...(await reachPostgres(config.store)), shown: shownStoreAddress(config.store) };
+  if (config.store) {
+    const place = await reachPostgres(config.store);
+    const open = async () => ({ ...(await place.open()), openSnapshot: refuseSnapshot });
+    return { ...place, open, shown: shownStoreAddress(config.store) };
+  }
   const path = join(data.store, "claviger.db");
   return {
     shown: path,
@@ -238,11 +261,16 @@ async function reachStore(config: Config, data: DataFolder): Promise<StorePlace>
   };
 }
 
+async function refuseSnapshot(): Promise<never> {
+  throw new Failure("backup-unsupported");
+}
+
 function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): DestructionTimer {
   return new DestructionTimer({
     clock: service.clock,
     alarms,
     destroyDue: async (limit) => {
+      if (await service.store.readRollback({})) return { destroyed: 0, left: 0 };
       const { destroyed, left } = await destroyDueKeys(service, { limit });
       await service.store.dropExpiredImportTokens({ nowMs: service.clock.nowMs() });
       for (const { id, projectId } of destroyed) log.info({ key: id, project: projectId }, "key destroyed");

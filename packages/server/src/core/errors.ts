@@ -398,6 +398,26 @@ export const FAILURES = {
     "The crypto units are there but the database is not.",
     "Restore the database from a backup; a new one would know none of your keys.",
   ),
+  "store-rolled-back": row(
+    "blocked",
+    "The database was restored from a backup or is older than it should be, so nothing is changed in it.",
+    "Make sure that no other daemon serves a newer one; then let an administrator run `claviger store accept-rollback`.",
+  ),
+  "rollback-not-found": row(
+    "absent",
+    "No rollback of the database waits to be accepted.",
+    "See `claviger status`.",
+  ),
+  "store-not-empty": row(
+    "precondition",
+    "The database is not empty, and a backup is restored into an empty one only.",
+    "Give a data folder without a database, with the units and PINs alone; keep the old one until all is well.",
+  ),
+  "restore-incomplete": row(
+    "precondition",
+    "A restore of the database was interrupted, so it holds a part of the backup only.",
+    "Run the same `clavigerd backup restore` again; it goes on where it was.",
+  ),
   "store-newer": row(
     "precondition",
     "The database was written by a newer release.",
@@ -413,6 +433,49 @@ export const FAILURES = {
     "The audit log is damaged, or not an audit log of Claviger.",
     "Set its folder aside for the auditors, and start again: a new chain begins, and says so.",
   ),
+
+  // Backups
+  "backup-not-found": row(
+    "absent",
+    "There is no such backup.",
+    "List the backups with `claviger backup list`.",
+  ),
+  "backup-running": row(
+    "conflict",
+    "Another backup is being written.",
+    "Wait until it is complete: `claviger backup list` shows how far it is.",
+  ),
+  "backup-not-written": row(
+    "blocked",
+    "The backup could not be written whole, and nothing of it is left.",
+    "Free space or mend the folder that is named, and repeat it; the backups from before are untouched.",
+  ),
+  "backup-unreadable": row(
+    "precondition",
+    "The backup file cannot be read.",
+    "Check the path and its permissions; the file is for its owner only.",
+  ),
+  "backup-damaged": row(
+    "invalid",
+    "The file is no backup of Claviger, or was changed or damaged.",
+    "Use another copy of it, or another backup; nothing of this one was used.",
+  ),
+  "backup-newer": row(
+    "precondition",
+    "The backup was made by a newer release.",
+    "Use that release, or a later one.",
+  ),
+  "backup-unsupported": row(
+    "precondition",
+    "This release makes backups of SQLite databases only.",
+    "Back a PostgreSQL database up with its own tools; docs/operations/running.md says how.",
+  ),
+  "backup-needs-unit": row(
+    "precondition",
+    "No crypto unit at hand holds the master key that the backup needs.",
+    "Bring the units that hold the pattern that is named, with their PINs: copies of the time of the backup.",
+  ),
+
   "data-folder-in-use": row(
     "conflict",
     "Another daemon uses this data folder.",

@@ -64,6 +64,12 @@ export const CONFIG_KEYS = {
     read: readListen,
     show: ({ host, port }) => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`,
   }),
+  backups: key({
+    type: "folder",
+    about:
+      "Where backups are written; without it, the folder `backups` in the data folder. One daemon has it.",
+    read: readPath,
+  }),
   log_level: key({
     type: "level",
     fallback: "info",

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Failure } from "../core/errors.ts";
 import type { SecretBytes } from "../core/secret/secret-bytes.ts";
 import type { Given, KeyName, KeyValue, ListenAddress, LogLevel } from "./config-keys.ts";
@@ -14,6 +15,8 @@ export interface Config {
   /** Absolute path. */
   readonly dataFolder: string;
   readonly listen: ListenAddress;
+  /** Absolute path of the folder of backups; it is made with the first one. */
+  readonly backupFolder: string;
   readonly logLevel: LogLevel;
   /** A PostgreSQL database; without it, the SQLite file in the data folder. */
   readonly store?: StoreAddress;
@@ -61,8 +64,10 @@ export function readConfig(
   const tls = tlsOf(collected);
   const store = storeOf(collected);
   const requestsPerSecond = valueOf(collected, "requests_per_second");
+  const dataFolder = always(collected, "data");
   const config = {
-    dataFolder: always(collected, "data"),
+    dataFolder,
+    backupFolder: valueOf(collected, "backups") ?? join(dataFolder, "backups"),
     listen: always(collected, "listen"),
     logLevel: always(collected, "log_level"),
     expectedVps: valueOf(collected, "expected_vps") ?? NO_PATTERNS,

@@ -38,6 +38,8 @@ import {
   dropOldForms,
   finalizeRows,
 } from "./queries/rewrap.ts";
+import { acceptRollback, readRollback, refuseWhileRolledBack } from "./queries/rollbacks.ts";
+import { openingOfSnapshot, readTableRows } from "./queries/snapshots.ts";
 import { readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
 import { createToken, findToken, findTokenByHash, listTokens, revokeToken } from "./queries/tokens.ts";
 import { addUnit, listUnits, removeUnit, setUnitState } from "./queries/units.ts";
@@ -57,7 +59,16 @@ interface StoreScript {
 const read = <S extends StoreScript["script"]>(script: S) => ({ kind: "read" as const, script });
 const scan = <S extends StoreScript["script"]>(script: S) => ({ kind: "scan" as const, script });
 const walk = <S extends StoreScript["script"]>(script: S) => ({ kind: "walk" as const, script });
-const write = <S extends StoreScript["script"]>(script: S) => ({ kind: "write" as const, script });
+/** Also while the database is marked as rolled back, which every other write is not. */
+const writeAlways = <S extends StoreScript["script"]>(script: S) => ({ kind: "write" as const, script });
+const write = <S extends StoreScript["script"]>(script: S) =>
+  writeAlways(
+    // The same call with one more condition: its types are those of the script.
+    function* (db, input) {
+      yield* refuseWhileRolledBack(db);
+      return yield* script(db, input);
+    } as StoreScript["script"] as S,
+  );
 
 export const SCRIPTS = {
   createProject: write(recorded(createProject)),
@@ -126,9 +137,15 @@ export const SCRIPTS = {
   listPatterns: read(listPatterns),
 
   listOutbox: read(listOutbox),
-  dropOutbox: write(dropOutbox),
+  // What is recorded of a database that is marked is recorded all the same.
+  dropOutbox: writeAlways(dropOutbox),
   listAuditKeys: read(listAuditKeys),
-  addAuditKey: write(recorded(addAuditKey)),
+  addAuditKey: writeAlways(recorded(addAuditKey)),
+
+  readRollback: read(readRollback),
+  acceptRollback: writeAlways(acceptRollback),
+  openingOfSnapshot: scan(openingOfSnapshot),
+  readTableRows: scan(readTableRows),
 } as const satisfies Record<string, StoreScript>;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -1,10 +1,15 @@
 import { existsSync } from "node:fs";
+import type { Change } from "../core/master-key-change/change.ts";
+import type { SnapshotStore } from "../core/ports/backup-store.ts";
 import type { Store } from "../core/ports/store.ts";
 import { SqliteConnection, sqliteDefinition, sqliteQueries } from "./dialects/sqlite.ts";
-import { migrate } from "./migrations/migrate.ts";
+import { NEWEST_SCHEMA, migrate } from "./migrations/migrate.ts";
+import { listChanges } from "./queries/changes.ts";
+import { schemaOf } from "./queries/snapshots.ts";
 import { ScriptRunner } from "./script-runner.ts";
 import type { ScriptName } from "./scripts.ts";
 import { scriptNamed, storeOfScripts } from "./scripts.ts";
+import { openSqliteSnapshot } from "./sqlite-snapshot.ts";
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -22,16 +27,35 @@ export function sqliteIsThere(path: string): boolean {
 
 /**
  * The store on one SQLite file. It is created and migrated when it is opened.
- * @throws Failure of the store's contract, or `store-newer`.
+ * @throws Failure of the store's contract, `store-newer` or `restore-incomplete`.
  */
-export function openSqliteStore(options: SqliteStoreOptions): Store {
+export function openSqliteStore(options: SqliteStoreOptions): Store & SnapshotStore {
   const first = new SqliteConnection(options.path, { readOnly: false });
   first.write(migrate(sqliteQueries, sqliteDefinition));
   const calls = options.threads === "own" ? threadedCalls(options.path, first) : inlineCalls(first);
-  return storeOfScripts(
-    (name, input) => calls.run(name, input),
-    () => calls.close(),
-  );
+  return {
+    ...storeOfScripts(
+      (name, input) => calls.run(name, input),
+      () => calls.close(),
+    ),
+    openSnapshot: () => openSqliteSnapshot(options.path, options.threads),
+  };
+}
+
+/**
+ * The changes that a database tells of, newest first, without writing to it; none where it has another schema than that of
+ * this release.
+ * @throws Failure of the store's contract.
+ */
+export function readChangesOf(path: string): readonly Change[] {
+  const connection = new SqliteConnection(path, { readOnly: true });
+  try {
+    if (connection.read(schemaOf(sqliteQueries)) !== NEWEST_SCHEMA) return [];
+    const input = { limit: 1_000, after: undefined, openOnly: false };
+    return connection.read(listChanges(sqliteQueries, input)).items;
+  } finally {
+    connection.close();
+  }
 }
 
 interface Calls {

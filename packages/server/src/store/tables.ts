@@ -5,6 +5,7 @@ import type { KeySpec, KeyUsage } from "../core/hierarchy/key-specs.ts";
 import type { KeyState } from "../core/hierarchy/key-states.ts";
 import type { KeyOrigin } from "../core/hierarchy/records.ts";
 import type { MasterKeyType } from "../core/ids.ts";
+import type { RollbackMark } from "../core/ports/rollback-store.ts";
 import type { UnitState } from "../core/ports/store.ts";
 
 /**
@@ -86,6 +87,17 @@ export interface Tables {
     public_key: Uint8Array;
     sealed: Uint8Array;
     created_at_ms: number;
+  };
+  rollback_marks: {
+    id: string;
+    state: RollbackMark["state"];
+    reason: string;
+    as_of_ms: number | null;
+    backup_id: string | null;
+    rows_written: number;
+    marked_at_ms: number;
+    accepted_by: string | null;
+    accepted_at_ms: number | null;
   };
 }
 

@@ -62,10 +62,11 @@ export class ChangeRunner {
     this.#ports = ports;
   }
 
-  /** Leases of workers before this start are nobody's. */
+  /** Leases of workers before this start are nobody's. Once it runs, another call does nothing. */
   async start(): Promise<void> {
+    if (this.#running) return;
     await this.#ports.store.dropLeases({});
-    this.#running = this.#run();
+    this.#running ??= this.#run();
   }
 
   /** Something has changed: look again now. */

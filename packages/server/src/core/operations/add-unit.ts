@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
 import type { GroupName, UnitAddress } from "../ids.ts";
 import { DEFAULT_TYPE } from "../ids.ts";
+import type { RollbackStore } from "../ports/rollback-store.ts";
 import type { ChangeStore, UnitRecord, UnitStore } from "../ports/store.ts";
 import type { UnitFolder } from "../ports/unit-folder.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
@@ -12,6 +13,7 @@ import { cloneMasterKey } from "./clone-master-key.ts";
 import { readmitUnit } from "./readmit-unit.ts";
 import type { RemovalPorts } from "./remove-unit.ts";
 import { finishRemovalAt } from "./remove-unit.ts";
+import { requireNoRollback } from "./require-no-rollback.ts";
 
 /**
  * Creates a software unit, pins it and its group's units to each other, copies the group's master keys into it, and
@@ -24,7 +26,9 @@ export async function addUnit(ports: AddUnitPorts, input: NewUnit): Promise<Atta
 }
 
 interface AddUnitPorts extends RemovalPorts {
-  readonly store: UnitStore & Pick<ChangeStore, "listFences" | "readFence" | "readChange">;
+  readonly store: UnitStore &
+    Pick<RollbackStore, "readRollback"> &
+    Pick<ChangeStore, "listFences" | "readFence" | "readChange">;
   readonly clock: Clock;
 }
 
@@ -35,6 +39,7 @@ interface NewUnit {
 }
 
 async function add(ports: AddUnitPorts, input: NewUnit): Promise<AttachedUnit> {
+  await requireNoRollback(ports);
   const { units } = ports;
   await noteRecords(ports);
   const [source] = (await units.refreshGroup(input.group), units.serving(input.group));

@@ -12,5 +12,6 @@ export type AlarmName =
   | "change-blocked"
   | "rows-refused"
   | "destruction-failed"
+  | "backup-failed"
   | "runner-failed"
   | "audit-log";

@@ -25,6 +25,7 @@ import type { Change, Fence, HistoryEntry } from "../master-key-change/change.ts
 import type { Advance } from "../master-key-change/transitions.ts";
 import type { KekRefusal } from "../unit/crypto-unit.ts";
 import type { AuditStore } from "./audit-log.ts";
+import type { RollbackStore } from "./rollback-store.ts";
 
 /**
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
@@ -32,7 +33,7 @@ import type { AuditStore } from "./audit-log.ts";
  *
  * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed`, `store-damaged`. After `store-failed` a
  * write was done or was not, but it is settled: what is read afterwards says which, and it is not done later
- * (settled-store.ts looks). After the others nothing was done. What a caller has to handle is an outcome, not an exception.
+ * (settled-store.ts looks). After the others nothing was done. Every write may fail with `store-rolled-back`. What a caller has to handle is an outcome, not an exception.
  */
 export interface Store
   extends
@@ -47,7 +48,8 @@ export interface Store
     RewrapStore,
     SweepStore,
     CensusStore,
-    AuditStore {
+    AuditStore,
+    RollbackStore {
   /** Ends threads and connections. */
   close(): Promise<void>;
 }

@@ -74,6 +74,12 @@ export const ROUTE_RECORDING = {
   listTokens: "use",
   revokeToken: "change",
 
+  createBackup: "use",
+  listBackups: "use",
+  getBackup: "use",
+  readBackup: "use",
+  acceptRollback: "use",
+
   listAudit: "refusals",
   verifyAudit: "use",
   exportAudit: "use",

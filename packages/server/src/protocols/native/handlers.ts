@@ -3,6 +3,7 @@ import type { Context } from "@claviger/api";
 import type { Touched } from "../../core/audit/audit-draft.ts";
 import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
+import { acceptRollback } from "../../core/operations/accept-rollback.ts";
 import { activateChange } from "../../core/operations/activate-change.ts";
 import { addUnit } from "../../core/operations/add-unit.ts";
 import { approveChange } from "../../core/operations/approve-change.ts";
@@ -26,6 +27,7 @@ import {
   generateMasterKey,
 } from "../../core/operations/master-key-commands.ts";
 import { listAuditKeys } from "../../core/operations/list-audit-keys.ts";
+import { listBackups, readBackup, reportBackup, startBackup } from "../../core/operations/list-backups.ts";
 import { listProjects } from "../../core/operations/list-projects.ts";
 import { planChange } from "../../core/operations/plan-change.ts";
 import { purgeChange } from "../../core/operations/purge-change.ts";
@@ -42,6 +44,7 @@ import { scheduleKeyDeletion } from "../../core/operations/schedule-key-deletion
 import type { AuditReader } from "../../core/ports/audit-log.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
+import type { BackupPorts } from "../../core/operations/list-backups.ts";
 import { sign } from "../../core/operations/sign.ts";
 import { verify } from "../../core/operations/verify.ts";
 import { PAGE_ITEMS, pageInput, pageView } from "./page-view.ts";
@@ -50,25 +53,29 @@ import type { NativeHandlers } from "./routes.ts";
 import {
   auditRecordView,
   auditVerificationView,
+  backupView,
   changeView,
   importTokenView,
   keyView,
   planView,
   projectView,
+  rollbackView,
   unitRegisters,
   unitView,
 } from "./translate.ts";
 
 const EXPORT_PAGE = 1000;
 const DATA_KEY_BYTES = 32;
+const BACKUP_PIECE_BYTES = 1024 * 1024;
 
 /** Every native route as one call of the domain: translate, call, translate back. */
 export function nativeHandlers(
-  ports: ServicePorts & {
-    readonly audit: AuditReader;
-    /** Why the audit log cannot be written. */
-    readonly auditTroubles: () => readonly string[];
-  },
+  ports: ServicePorts &
+    BackupPorts & {
+      readonly audit: AuditReader;
+      /** Why the audit log cannot be written. */
+      readonly auditTroubles: () => readonly string[];
+    },
 ): NativeHandlers {
   const { audit, keys, store, units } = ports;
 
@@ -352,6 +359,19 @@ export function nativeHandlers(
       const { file, records } = await audit.archive({ before: body.before });
       return { file: file ?? null, records };
     },
+
+    createBackup: async () => backupView(startBackup(ports)),
+    listBackups: async () => ({ items: (await listBackups(ports)).map(backupView) }),
+    getBackup: async ({ params }) => backupView(await reportBackup(ports, { name: params.backup })),
+    readBackup: async ({ params, query }) => {
+      const offset = query.offset ?? 0;
+      const input = { name: params.backup, offset, lengthBytes: BACKUP_PIECE_BYTES };
+      const { sizeBytes, bytes } = await readBackup(ports, input);
+      return { sizeBytes, bytes: base64(bytes) };
+    },
+    acceptRollback: async (_input, { name: by }) => ({
+      accepted: (await acceptRollback(ports, { by })).map(rollbackView),
+    }),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Role } from "../../core/access/principal.ts";
  * everybody (core/access/admission.ts).
  * - administrator: everything, so that whoever starts the service first can try all of it;
  * - custodian: fills, commits and clears NEW, and takes part in a change: plans, approves, activates;
- * - operator: crypto units and every verb of a change; approves too, for the rule of the second principal is about
+ * - operator: crypto units, backups and every verb of a change; approves too, for the rule of the second principal is about
  *   persons and not about roles (core enforces it);
  * - key-admin: projects and the life of their keys, without using them;
  * - key-user: uses keys, and sees which there are;
@@ -92,6 +92,12 @@ export const ROUTE_ROLES = {
   exportAudit: inService("administrator", "auditor"),
   listAuditKeys: inService("administrator", "auditor"),
   archiveAudit: inService("administrator"),
+
+  createBackup: inService("administrator", "operator"),
+  listBackups: inService("administrator", "operator", "auditor"),
+  getBackup: inService("administrator", "operator", "auditor"),
+  readBackup: inService("administrator", "operator", "auditor"),
+  acceptRollback: inService("administrator"),
 } as const satisfies Record<RouteName, Requirement>;
 
 /**

@@ -1,6 +1,7 @@
 import type {
   AuditRecordView,
   AuditVerificationView,
+  BackupView,
   ChangeView,
   ImportTokenView,
   KeyView,
@@ -9,15 +10,18 @@ import type {
   PrincipalView,
   ProjectView,
   RegistersView,
+  RollbackView,
   TokenView,
   UnitView,
 } from "@claviger/api";
 import type { PrincipalRecord, TokenRecord } from "../../core/access/principal.ts";
 import type { ImportTokenRecord, KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
+import type { BackupReport } from "../../core/operations/list-backups.ts";
 import type { ChangeReport } from "../../core/operations/report-change.ts";
 import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
 import type { AuditItem, AuditVerified } from "../../core/ports/audit-log.ts";
+import type { RollbackMark } from "../../core/ports/rollback-store.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
@@ -206,4 +210,35 @@ export function auditVerificationView(found: AuditVerified): AuditVerificationVi
     faultCount,
     faults: [...faults],
   };
+}
+
+export function backupView({ name, sizeBytes, header, work }: BackupReport): BackupView {
+  const failure = work?.failure;
+  const createdAtMs = header?.createdAtMs ?? work?.startedAtMs;
+  return {
+    name,
+    state: work?.state ?? (header ? "complete" : "unreadable"),
+    createdAt: createdAtMs === undefined ? null : at(createdAtMs),
+    id: header?.id ?? null,
+    sizeBytes: sizeBytes ?? null,
+    rows: header ? header.tables.reduce((sum, { rows }) => sum + rows, 0) : (work?.rows ?? null),
+    written: work?.written ?? null,
+    masterKeys: (header?.masterKeys ?? []).map(({ group, type, patterns }) => ({
+      group,
+      type,
+      vps: patterns.map(({ vp }) => vp),
+    })),
+    failure: failure
+      ? {
+          code: failure.code,
+          category: failure.category,
+          message: failure.message,
+          advice: failure.advice,
+        }
+      : null,
+  };
+}
+
+export function rollbackView({ reason, asOfMs, markedAtMs }: RollbackMark): RollbackView {
+  return { reason, asOf: asOfMs === undefined ? null : at(asOfMs), markedAt: at(markedAtMs) };
 }

@@ -54,6 +54,16 @@ export class SqliteConnection {
     return this.#transact("BEGIN", script);
   }
 
+  /** Runs a script that only reads, on the snapshot that the first such call takes and that stands until `close`. */
+  readOnSnapshot<Result>(script: Script<Result>): Result {
+    try {
+      if (!this.#db.isTransaction) this.#db.exec("BEGIN");
+      return this.#drive(script);
+    } catch (error) {
+      throw storeFailure(error);
+    }
+  }
+
   close(): void {
     this.#prepared.clear();
     this.#db.close();
