@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { ClavigerClient } from "@claviger/sdk";
 import { buildProgram } from "../../packages/cli/src/program.ts";
@@ -68,7 +67,8 @@ describe.runIf(process.platform === "linux")("claviger on a terminal", () => {
 
 describe("claviger, for what clavigerd does", () => {
   it("hands on each of its verbs, and no other", () => {
-    const isHandedOn = (command: Command) => command.summary().endsWith("(by clavigerd)");
+    const isHandedOn = (command: ReturnType<typeof buildProgram>) =>
+      command.summary().endsWith("(by clavigerd)");
     const { commands } = buildProgram();
     const verbs = commands.filter(isHandedOn).map((command) => command.name());
     const ofNouns = commands.flatMap((noun) =>

@@ -52,7 +52,7 @@ class OneFault {
 /** What a request for a project or a key may change, all of it in one transaction. */
 function rowsOf(folder: string): string {
   using db = openDatabase(folder);
-  const tables = ["projects", "keks", "keys", "key_versions", "principals"];
+  const tables = ["projects", "keks", "keys", "key_versions", "import_tokens", "principals", "tokens"];
   return JSON.stringify(
     tables.map((table) => db.prepare(`SELECT * FROM ${table}`).all()),
     (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value),

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { isFailure } from "../../packages/server/src/core/errors.ts";
 import { startTestDaemon } from "../daemon.ts";
 import { SCRATCH } from "../model/scratch.ts";
-import { checkLedger, createProject, emptyLedger } from "./client-load.ts";
+import { checkLedger, copyOf, createProject, emptyLedger } from "./client-load.ts";
 import { copyFolder, databasePath, openDatabase } from "./data-folder.ts";
 
 /** A restore that gets SIGKILL at each of its calls: nothing serves from what it left, and repeating it completes it. */
@@ -109,7 +109,7 @@ test("a restore that was killed at any of its calls serves nothing, and is compl
   using client = new ClavigerClient(daemon);
   await checkLedger(client, ledger);
   await client.backups.acceptRollback();
-  await createProject(client, ledger, "after-the-restore");
+  await createProject(client, copyOf(ledger), "after-the-restore");
 });
 
 test.each(["before", "after"] as const)(

@@ -160,7 +160,7 @@ describe("verify", () => {
     db.exec(
       "UPDATE keys SET state = 'disabled' WHERE project_id = (SELECT id FROM projects WHERE name = 'shop')",
     );
-    db.exec("UPDATE principals SET roles = '[\"auditor\"]'");
+    db.exec('UPDATE principals SET grants = \'[{"role":"auditor"}]\'');
     db.exec(
       "UPDATE keks SET kcv = zeroblob(16) WHERE project_id = (SELECT id FROM projects WHERE name = 'yard')",
     );

@@ -51,7 +51,7 @@ describe("a backup that is made while clients work and a change re-enciphers", (
     using client = new ClavigerClient(first);
     const ledger = emptyLedger();
     for (let i = 0; i < 40; i += 1) await createProject(client, ledger, `before-${i}`);
-    const { id } = await client.changes.create({ rowsPerSecond: 20 });
+    const { id } = await client.changes.create({ rowsPerSecond: 5 });
     const [filled] = await client.masterKeys.generate();
     await client.masterKeys.commit({ vp: filled?.registers.NEW.vp ?? "" });
     await client.changes.reencipher(id);

@@ -135,15 +135,15 @@ describe.skipIf(isWithout("postgresql"))("a daemon on PostgreSQL", () => {
     const first = start(join(parent, "one"), database);
     await serving(first);
     const other = start(join(parent, "other"), database);
-    expect(await ended(other)).toBe(1);
-    expect(other.said()).toContain("claviger: store-in-use: Another daemon uses the database");
+    expect(await ended(other)).toBe(4);
+    expect(other.said()).toContain("clavigerd: store-in-use: Another daemon uses the database");
     expect(readdirSync(join(parent, "other", "units"))).toEqual([]);
     expect(existsSync(join(parent, "other", "first-start"))).toBe(false);
     await stop(first);
 
     const late = start(join(parent, "other"), database);
-    expect(await ended(late), "the database belongs to the units of another folder").toBe(1);
-    expect(late.said()).toContain("claviger: unit-missing:");
+    expect(await ended(late), "the database belongs to the units of another folder").toBe(3);
+    expect(late.said()).toContain("clavigerd: unit-missing:");
     expect(readdirSync(join(parent, "other", "units"))).toEqual([]);
   });
 
@@ -153,7 +153,7 @@ describe.skipIf(isWithout("postgresql"))("a daemon on PostgreSQL", () => {
     await serving(first);
     await stop(first);
     const moved = start(folder, empty);
-    expect(await ended(moved)).toBe(1);
+    expect(await ended(moved)).toBe(3);
     expect(moved.said()).toContain(
       `store-missing: there are crypto units but no database at postgres:///${empty}`,
     );
@@ -164,9 +164,9 @@ describe.skipIf(isWithout("postgresql"))("a daemon on PostgreSQL", () => {
 
   test("a server that is not there is said with its address and the user, not with a stack", async () => {
     const daemon = start(join(parent, "nowhere"), "not_there");
-    expect(await ended(daemon)).toBe(1);
+    expect(await ended(daemon)).toBe(6);
     expect(daemon.said()).toMatch(
-      /^claviger: store-refused: The database not_there at .*, as user postgres: .*does not exist\n {2}→ /m,
+      /^clavigerd: store-refused: The database not_there at .*, as user postgres: .*does not exist\n {2}→ /m,
     );
   });
 });

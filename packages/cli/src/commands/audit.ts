@@ -6,7 +6,7 @@ import { auditKeysOfPem, verifyExport } from "@claviger/audit";
 import type { AuditQuery, AuditRecordView } from "@claviger/sdk";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { inSession, moreBehind, noun, settled, verb, wholeNumber } from "../command.ts";
+import { inSession, moreBehind, noun, settled, verb, wholeNumber, withExample } from "../command.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Session } from "../session.ts";
 import { Session as OpenSession } from "../session.ts";
@@ -61,7 +61,7 @@ export function auditCommands(program: Command): void {
     ),
   ).action(inSession(follow));
 
-  settled(audit.command("verify"))
+  const verify = settled(audit.command("verify"))
     .summary("Verify the audit log, or exports of it")
     .description(
       "Verify the whole audit log, on the service; or exports and archives of it here, with nothing but the public keys. Every fault is named with its chain and record. Ends with status 1 if there is one.",
@@ -78,13 +78,10 @@ export function auditCommands(program: Command): void {
       "--keys <file>",
       "PEM file of the public keys that may sign; else those that the files bring along",
     )
-    .addHelpText(
-      "after",
-      "\nExample:\n  claviger audit verify --file audit.jsonl --keys claviger-data/audit/audit-keys.pem",
-    )
     .action(async (options: VerifyOptions) => {
       await (options.file ? verifyFiles(options, options.file) : verifyOnline(options));
     });
+  withExample(verify, "claviger audit verify --file audit.jsonl --keys claviger-data/audit/audit-keys.pem");
 
   verb(
     audit,

@@ -74,6 +74,7 @@ test("flags override the environment", () => {
   const env = { CLAVIGER_DATA: "/data", CLAVIGER_LISTEN: "127.0.0.1:1", CLAVIGER_LOG_LEVEL: "warn" };
   expect(read(env, {}, { listen: "127.0.0.1:2", data: "mine" })).toEqual({
     dataFolder: "/srv/here/mine",
+    backupFolder: "/srv/here/mine/backups",
     listen: { host: "127.0.0.1", port: 2 },
     logLevel: "warn",
     expectedVps: {},

@@ -56,6 +56,16 @@ const FOUND = {
     const kept = await store.findKey({ projectId: key.projectId, ref: key.id });
     return kept?.revision === key.revision && isSame(kept.mac, key.mac) ? "updated" : undefined;
   },
+  destroyKey: async (store, { key }) => {
+    const kept = await store.findKey({ projectId: key.projectId, ref: key.id });
+    return kept && isSame(kept.mac, key.mac) ? "destroyed" : undefined;
+  },
+  putImportToken: async (store, { token }) =>
+    (await store.findImportToken({ keyId: token.keyId }))?.id === token.id ? "created" : undefined,
+  importKeyVersion: async (store, { key, version }) => {
+    const added = await store.readKeyVersion({ keyId: key.id, version: version.version });
+    return added && isSame(added.mac, version.mac) ? "updated" : undefined;
+  },
   createPrincipal: async (store, { principal: { id } }) =>
     (await store.findPrincipal({ ref: id })) ? "created" : undefined,
   updatePrincipal: async (store, { principal }) => {
