@@ -152,6 +152,28 @@ module.exports = {
       ],
     ),
     {
+      name: "commander-in-the-command-line",
+      comment: "Below the command line of clavigerd nothing knows that there is one.",
+      severity: "error",
+      from: { path: SERVER, pathNot: [`${SERVER}(clavigerd|program)\\.ts$`, `${SERVER}verbs/`, TEST] },
+      to: { path: npm("commander") },
+    },
+    {
+      name: "verbs-are-called-by-the-command-line",
+      comment:
+        "A verb is an end, as a route is: program.ts has the table of them, and nothing else imports one.",
+      severity: "error",
+      from: { path: SERVER, pathNot: [`${SERVER}(clavigerd|program)\\.ts$`, `${SERVER}verbs/`, TEST] },
+      to: { path: `${SERVER}verbs/` },
+    },
+    {
+      name: "main-is-imported-by-serve",
+      comment: "main.ts brings the whole daemon with it: only `clavigerd serve` loads it.",
+      severity: "error",
+      from: { pathNot: [`${SERVER}verbs/serve\\.ts$`, TEST, "^test/"] },
+      to: { path: `${SERVER}main\\.ts$` },
+    },
+    {
       name: "compose-is-imported-by-main",
       comment: "compose.ts names every adapter, so only main.ts and tests may import it.",
       severity: "error",

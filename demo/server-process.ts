@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { abortable } from "./abortable.ts";
 
-const MAIN = fileURLToPath(new URL("../packages/server/src/main.ts", import.meta.url));
+const CLAVIGERD = fileURLToPath(new URL("../packages/server/bin/clavigerd.js", import.meta.url));
 const STOP_WITHIN_MS = 15_000;
 
 /** The real server in a process of its own. Disposing of it stops it. */
@@ -32,7 +32,7 @@ export async function startServer(
     CLAVIGER_LISTEN: "127.0.0.1:0",
     CLAVIGER_LOG_LEVEL: "warn",
   };
-  const child = spawn(process.execPath, ["--disable-sigusr1", MAIN], {
+  const child = spawn(process.execPath, ["--disable-sigusr1", CLAVIGERD, "serve"], {
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -14,7 +14,7 @@ const NODE_MAJOR = 26;
 
 /** What each task runs: the arguments for Node.js, from those that follow the task. Undefined: wrong usage. */
 const TASKS = {
-  start: (args) => ["--disable-sigusr1", at("packages/server/src/main.ts"), ...args],
+  start: (args) => ["--disable-sigusr1", at("packages/server/bin/clavigerd.js"), "serve", ...args],
   cli: (args) => [at("packages/cli/src/main.ts"), ...args],
   demo: (args) => [at("demo/main.ts"), ...args],
   bench: ([name, ...args]) => (benches().includes(name) ? [at(`bench/${name}.ts`), ...args] : undefined),

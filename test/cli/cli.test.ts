@@ -4,6 +4,8 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ClavigerClient } from "@claviger/sdk";
+import { buildProgram } from "../../packages/cli/src/program.ts";
+import { VERBS } from "../../packages/server/src/verbs/table.ts";
 import { startTestDaemon } from "../daemon.ts";
 import { runTranscript } from "./run-transcript.ts";
 
@@ -60,6 +62,27 @@ describe.runIf(process.platform === "linux")("claviger on a terminal", () => {
     const { screen, exit } = await onTerminal("master-key clear-new", ["\u0004"], service);
     expect(screen).toContain("Nothing was typed, so nothing was done.");
     expect(exit).toBe(2);
+  });
+});
+
+describe("claviger, for what clavigerd does", () => {
+  it("hands on each of its verbs, and no other", () => {
+    const handedOn = buildProgram()
+      .commands.filter((command) => command.summary().endsWith("(by clavigerd)"))
+      .map((command) => command.name());
+    expect(handedOn).toEqual([...new Set(VERBS.map(({ words: [first] }) => first))]);
+  });
+
+  it("says where to run it where that is not installed", async () => {
+    const child = spawn(process.execPath, [BIN, "doctor", "--json"], {
+      env: { PATH: "/nowhere" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const exit = new Promise((resolve) => child.once("close", resolve));
+    expect(await text(child.stderr)).toMatch(
+      /^claviger: `claviger doctor` is done by clavigerd, which is not installed on this machine\.\n {2}→ Run it on the machine of the daemon.*\n\{"error":\{"code":"clavigerd-missing"/,
+    );
+    expect(await exit).toBe(3);
   });
 });
 

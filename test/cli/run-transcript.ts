@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -20,7 +20,10 @@ export interface Target {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const BIN = fileURLToPath(new URL("../../packages/cli/bin/claviger.js", import.meta.url));
+const BINS = {
+  claviger: fileURLToPath(new URL("../../packages/cli/bin/claviger.js", import.meta.url)),
+  clavigerd: fileURLToPath(new URL("../../packages/server/bin/clavigerd.js", import.meta.url)),
+};
 
 /** Runs one transcript. Rejects at the first command that does not do what the transcript says, with both. */
 export async function runTranscript(file: string, target: Target): Promise<void> {
@@ -44,16 +47,19 @@ interface Ran {
   readonly exit: number | null;
 }
 
-/** Runs a command line as a user would: by sh, with `claviger` on the PATH and no terminal. */
+/** Runs a command line as a user would: by sh, with `claviger` and `clavigerd` on the PATH and no terminal. */
 async function run(command: string, folder: string, { address, token, env }: Target): Promise<Ran> {
-  const bin = join(folder, "claviger");
-  writeFileSync(bin, `#!/bin/sh\nexec '${process.execPath}' '${BIN}' "$@"\n`);
-  chmodSync(bin, 0o755);
+  const bin = join(folder, ".bin");
+  mkdirSync(bin, { recursive: true });
+  for (const [name, path] of Object.entries(BINS)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\nexec '${process.execPath}' '${path}' "$@"\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
   const shell = spawn("sh", ["-c", command], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
-      PATH: `${folder}${delimiter}${process.env["PATH"] ?? ""}`,
+      PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
       CLAVIGER_ADDR: address,
       CLAVIGER_TOKEN: token,
       ...env,

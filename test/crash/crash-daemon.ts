@@ -31,7 +31,6 @@ const daemon = await composeDaemon(
     listen: { host: "127.0.0.1", port: 0 },
     logLevel: "silent",
     expectedVps: {},
-    requestsPerSecond: undefined,
   },
   createLog("silent"),
   { store, unit, kdf: CHEAP_KDF },

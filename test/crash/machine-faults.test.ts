@@ -16,6 +16,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ClavigerError } from "@claviger/sdk";
 import { afterAll, expect, test } from "vitest";
+import { EXIT_STATUS, FAILURES } from "../../packages/server/src/core/errors.ts";
+import type { FailureCode } from "../../packages/server/src/core/errors.ts";
 import { checkLedger, createProject, decrypt, encrypt } from "./client-load.ts";
 import { copyFolder, databasePath, pinPath, unitPath } from "./data-folder.ts";
 import { checkInvariants } from "./invariants.ts";
@@ -30,7 +32,7 @@ import { Templates } from "./templates.ts";
  * half done, and is over when its cause is.
  */
 
-const MAIN = fileURLToPath(new URL("../../packages/server/src/main.ts", import.meta.url));
+const CLAVIGERD = fileURLToPath(new URL("../../packages/server/bin/clavigerd.js", import.meta.url));
 const templates = new Templates(60);
 afterAll(() => templates[Symbol.dispose]());
 
@@ -54,7 +56,7 @@ async function start(
     CLAVIGER_LOG_LEVEL: "fatal",
     NODE_COMPILE_CACHE: await templates.compiled(),
   };
-  const daemon = [process.execPath, "--disable-sigusr1", MAIN];
+  const daemon = [process.execPath, "--disable-sigusr1", CLAVIGERD, "serve"];
   const [program = "", ...args] =
     mounts.length === 0
       ? daemon
@@ -72,7 +74,7 @@ async function start(
   });
   const first = await Promise.race([url, ended]);
   if (typeof first !== "string") {
-    return { refused: /claviger: ([a-z-]+): /.exec(said)?.[1] ?? "no code", status: first, said };
+    return { refused: /clavigerd: ([a-z-]+): /.exec(said)?.[1] ?? "no code", status: first, said };
   }
   const stop = async (): Promise<void> => {
     child.kill("SIGTERM");
@@ -95,7 +97,8 @@ async function refusal(folder: string, options: Parameters<typeof start>[1] = {}
     return "none, it starts";
   }
   expect(started.said).toMatch(/\n {2}→ \S/);
-  expect(started.status).toBe(1);
+  const { category } = FAILURES[started.refused as FailureCode];
+  expect(started.status).toBe(EXIT_STATUS[category]);
   return started.refused;
 }
 

@@ -2,7 +2,9 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { buildProgram } from "../../packages/cli/src/program.ts";
+import { KEY_NAMES, variableOf } from "../../packages/server/src/ops/config-keys.ts";
 import { createMetrics } from "../../packages/server/src/ops/metrics.ts";
+import { buildProgram as buildDaemonProgram } from "../../packages/server/src/program.ts";
 import { ROOT, anchorsOf, documents, inlineCodeOf, linksOf, proseOf, stepsOf, textOf } from "./document.ts";
 import { Reader } from "./reader.ts";
 
@@ -18,6 +20,8 @@ const SOURCE = globSync(
 )
   .filter((path) => !path.endsWith(".test.ts"))
   .map((path) => readFileSync(join(ROOT, path), "utf8"))
+  // Variables of the configuration are made from the names of its keys.
+  .concat(KEY_NAMES.map((name) => `${variableOf(name)}_FILE`))
   .join("\n");
 
 describe("a reader who does what it says", () => {
@@ -44,11 +48,13 @@ describe.each(OURS)("%s", (path) => {
     expect(broken).toEqual([]);
   });
 
-  it("names commands and options that claviger has", () => {
-    const program = buildProgram();
+  it.each([
+    { name: "claviger", program: buildProgram() },
+    { name: "clavigerd", program: buildDaemonProgram(async () => undefined) },
+  ])("names commands and options that $name has", ({ name, program }) => {
     const typed = stepsOf(text).flatMap((step) => (step.do === "type" ? [step.command] : []));
     const named = [...inlineCodeOf(text), ...typed].flatMap((code) => [
-      ...code.matchAll(/(?:^|\bnpx )claviger ([a-z][^|>;]*)/g),
+      ...code.matchAll(new RegExp(`(?:^|\\bnpx )${name} ([a-z][^|>;]*)`, "g")),
     ]);
     expect(named.map(([, words]) => words ?? "").filter((words) => !isCommand(program, words))).toEqual([]);
   });

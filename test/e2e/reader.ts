@@ -11,6 +11,7 @@ import type { Step } from "./document.ts";
 import { ROOT } from "./document.ts";
 
 const NODE = join(ROOT, "node_modules", ".bin", "node");
+const CLAVIGERD = join(ROOT, "packages/server/bin/clavigerd.js");
 const SHOWN_ADDRESS = "127.0.0.1:8440";
 /** What only shows how things stand may be typed again until it shows what the document does. */
 const ONLY_SHOWS = /npx claviger (status|census|(unit|change|key|project|principal) (list|show))\b/;
@@ -20,7 +21,12 @@ const STAYS_IN_THE_SHELL = /^(export|umask) /;
 
 /** In place of npm's `npx` and of curl, which a machine that runs the tests need not have. */
 const PROGRAMS: Readonly<Record<string, string>> = {
-  npx: `[ "$1" = claviger ] || exit 127\nshift\nexec '${NODE}' '${join(ROOT, "packages/cli/bin/claviger.js")}' "$@"`,
+  npx: `program=$1; shift
+    case $program in
+      claviger) exec '${NODE}' '${join(ROOT, "packages/cli/bin/claviger.js")}' "$@" ;;
+      clavigerd) exec '${NODE}' '${CLAVIGERD}' "$@" ;;
+    esac
+    exit 127`,
   curl: `exec '${NODE}' -e '
     const [url, ...more] = process.argv.slice(1).filter((word) => word !== "-s");
     const headers = Object.fromEntries(more.filter((word) => word !== "-H").map((line) => line.split(": ")));
@@ -88,7 +94,7 @@ export class Reader implements AsyncDisposable {
   async #startDaemon(step: Extract<Step, { do: "type" }> | undefined): Promise<void> {
     await this.#stopDaemon();
     const env = { ...this.#environment(), CLAVIGER_LISTEN: "127.0.0.1:0" };
-    const args = ["--disable-sigusr1", join(ROOT, "packages/server/src/main.ts")];
+    const args = ["--disable-sigusr1", CLAVIGERD, "serve"];
     const child = spawn(NODE, args, { cwd: this.#home, env, stdio: ["ignore", "pipe", "pipe"] });
     let log = "";
     child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));

@@ -22,6 +22,9 @@ export function verb(parent: Command, name: string, about: string, example: stri
         "address of the service (default: CLAVIGER_ADDR, else http://127.0.0.1:8440)",
       ),
     )
+    .option("--ca <file>", "CA of the service, PEM (default: CLAVIGER_CA, else those that Node.js trusts)")
+    .option("--client-cert <file>", "certificate of the client, PEM (default: CLAVIGER_CLIENT_CERT)")
+    .option("--client-key <file>", "its key, PEM (default: CLAVIGER_CLIENT_KEY)")
     .addHelpText("after", `\nExample:\n${example.replace(/^/gm, "  ")}`);
 }
 

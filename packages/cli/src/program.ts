@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { changeCommands } from "./commands/change.ts";
+import { daemonCommands } from "./commands/daemon.ts";
 import { keyCommands } from "./commands/key.ts";
 import { masterKeyCommands } from "./commands/master-key.ts";
 import { payloadCommands } from "./commands/payload.ts";
@@ -21,7 +22,8 @@ export function buildProgram(): Command {
       "after",
       `
 The service is found at CLAVIGER_ADDR (default http://127.0.0.1:8440). The token is CLAVIGER_TOKEN, or the content of
-CLAVIGER_TOKEN_FILE, or of admin.token in CLAVIGER_DATA (default ./claviger-data).
+CLAVIGER_TOKEN_FILE, or of admin.token in CLAVIGER_DATA (default ./claviger-data). For an https:// address CLAVIGER_CA names
+the CA of the service, and CLAVIGER_CLIENT_CERT and CLAVIGER_CLIENT_KEY what the client proves itself with.
 
 Exit status: 0 done, 1 failed, 2 usage, 3 a precondition is not met, 4 conflict, 5 blocked, 6 the service is not reachable.
 
@@ -42,6 +44,7 @@ First steps:
   principalCommands(program);
   roleCommands(program);
   tokenCommands(program);
+  daemonCommands(program);
   return program;
 }
 

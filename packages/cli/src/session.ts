@@ -1,11 +1,12 @@
 import { ClavigerClient, toBase64 } from "@claviger/sdk";
+import { UsageError } from "./exit-status.ts";
+import type { ConnectionOptions, Settings } from "./settings.ts";
 import { readSettings } from "./settings.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Options that every command has. */
-export interface CommonOptions {
+export interface CommonOptions extends ConnectionOptions {
   readonly json?: boolean;
-  readonly addr?: string;
 }
 
 /** What a command works with: the client, and the form its result is shown in. */
@@ -15,7 +16,7 @@ export class Session {
 
   /** Reads the settings. Throws UsageError where they do not suffice. */
   constructor(options: CommonOptions) {
-    this.client = new ClavigerClient(readSettings(options.addr, process.env));
+    this.client = clientOf(readSettings(options, process.env));
     this.json = options.json === true;
   }
 
@@ -27,5 +28,15 @@ export class Session {
 
   [Symbol.dispose](): void {
     this.client.close();
+  }
+}
+
+/** The SDK finds what is no certificate or key, or does not fit together. */
+function clientOf(settings: Settings): ClavigerClient {
+  try {
+    return new ClavigerClient(settings);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new UsageError(`The settings cannot be used: ${error.message}.`, "See `claviger --help`.", error);
   }
 }

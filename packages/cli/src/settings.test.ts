@@ -15,20 +15,22 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("settings", () => {
   it("take the address from --addr, then CLAVIGER_ADDR, then the default", () => {
     const token = { CLAVIGER_TOKEN: "t" };
-    expect(readSettings("http://a:1", { ...token, CLAVIGER_ADDR: "http://b:2" }).address).toBe("http://a:1");
-    expect(readSettings(undefined, { ...token, CLAVIGER_ADDR: "http://b:2" }).address).toBe("http://b:2");
-    expect(readSettings(undefined, { ...token, CLAVIGER_ADDR: "" }).address).toBe("http://127.0.0.1:8440");
+    expect(readSettings({ addr: "http://a:1" }, { ...token, CLAVIGER_ADDR: "http://b:2" }).address).toBe(
+      "http://a:1",
+    );
+    expect(readSettings({}, { ...token, CLAVIGER_ADDR: "http://b:2" }).address).toBe("http://b:2");
+    expect(readSettings({}, { ...token, CLAVIGER_ADDR: "" }).address).toBe("http://127.0.0.1:8440");
   });
 
   it("take the token from CLAVIGER_TOKEN, then CLAVIGER_TOKEN_FILE, then admin.token of the data folder", () => {
     const named = file("named", "from-file\n");
     file("admin.token", "from-data\n");
     const data = { CLAVIGER_DATA: folder };
-    expect(
-      readSettings(undefined, { ...data, CLAVIGER_TOKEN: "direct", CLAVIGER_TOKEN_FILE: named }).token,
-    ).toBe("direct");
-    expect(readSettings(undefined, { ...data, CLAVIGER_TOKEN_FILE: named }).token).toBe("from-file");
-    expect(readSettings(undefined, data).token).toBe("from-data");
+    expect(readSettings({}, { ...data, CLAVIGER_TOKEN: "direct", CLAVIGER_TOKEN_FILE: named }).token).toBe(
+      "direct",
+    );
+    expect(readSettings({}, { ...data, CLAVIGER_TOKEN_FILE: named }).token).toBe("from-file");
+    expect(readSettings({}, data).token).toBe("from-data");
   });
 
   it.each([
@@ -53,7 +55,7 @@ describe("settings", () => {
       "There is no token in",
     ],
   ])("refuse %s in one sentence", (_, addr, env, sentence) => {
-    const read = () => readSettings(addr, env);
+    const read = () => readSettings(addr === undefined ? {} : { addr }, env);
     expect(read).toThrow(UsageError);
     expect(read).toThrow(sentence);
   });

@@ -52,6 +52,11 @@ const CLIENT_FAILURES = {
     category: "unavailable",
     advice: "Check that the service runs and that its address is right; nothing was sent.",
   },
+  "server-not-trusted": {
+    category: "unavailable",
+    advice:
+      "Call it by a name in its certificate, and give the CA that issued that (`tls.ca`; --ca or CLAVIGER_CA for claviger); nothing was sent.",
+  },
   "connection-lost": {
     category: "unavailable",
     advice: "The request may have been done: look before you repeat it.",
@@ -90,6 +95,7 @@ export function clientFailure(
 const CODE_OF_FAULT = {
   refused: "server-unreachable",
   unreachable: "server-unreachable",
+  untrusted: "server-not-trusted",
   lost: "connection-lost",
   timeout: "request-timeout",
   "too-large": "reply-too-large",
@@ -99,6 +105,7 @@ const CODE_OF_FAULT = {
 const SAID_OF_FAULT = {
   refused: "The service cannot be reached",
   unreachable: "The service cannot be reached",
+  untrusted: "The service does not prove that it is the one that was meant",
   lost: "The connection broke before the reply was complete",
   timeout: "The service did not answer in time",
   "too-large": "The reply is too large",

@@ -8,18 +8,20 @@ import { MasterKeys } from "./master-keys.ts";
 import { Principals } from "./principals.ts";
 import { Projects } from "./projects.ts";
 import { RETRY_LIMIT } from "./retry.ts";
-import type { ConnectTransport } from "./transport.ts";
+import type { ConnectTransport, TlsOptions } from "./transport.ts";
 import { Units } from "./units.ts";
 import type { Until, WaitOptions } from "./wait-for-change.ts";
 import { waitForChange } from "./wait-for-change.ts";
 
 export interface ClavigerClientOptions {
-  /** `http://127.0.0.1:8440`, say; a path is put before the paths of the API. */
+  /** `https://keys.example.org:8440`, say; a path is put before the paths of the API. */
   readonly address: string | URL;
   /** Bearer token of a principal. */
   readonly token: string;
   /** Default: node:http with kept connections, in browsers fetch; 30 s and 32 MiB for a reply. */
   readonly transport?: ConnectTransport;
+  /** For an `https:` address: the CA of the service, certificate and key of the client. Not beside `transport`. */
+  readonly tls?: TlsOptions | undefined;
   /** How often a call is repeated where it is safe: 0, 1 or 2; default 2. */
   readonly retries?: number;
 }
@@ -43,20 +45,18 @@ export class ClavigerClient {
   readonly principals: Principals;
   readonly #line: Line;
 
-  constructor({
-    address,
-    token,
-    transport = connectDefault(),
-    retries = RETRY_LIMIT,
-  }: ClavigerClientOptions) {
+  constructor({ address, token, tls, transport, retries = RETRY_LIMIT }: ClavigerClientOptions) {
     const url = new URL(address);
+    if (tls !== undefined && transport !== undefined) throw new TypeError("give tls to the transport itself");
+    if (tls !== undefined && url.protocol !== "https:")
+      throw new TypeError(`tls is for https: addresses, and this is ${url.href}`);
     if (url.protocol !== "http:" && url.protocol !== "https:")
       throw new TypeError(`not an HTTP address: ${url.href}`);
     if (!/^[\x21-\x7e]+$/.test(token))
       throw new TypeError("the token is empty or has characters that no token has");
     this.#line = {
       address: url.origin + url.pathname.replace(/\/$/, ""),
-      transport: transport(url),
+      transport: (transport ?? connectDefault({ tls }))(url),
       authorization: `Bearer ${token}`,
       retries,
     };

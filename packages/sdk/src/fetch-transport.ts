@@ -1,5 +1,5 @@
 import { DEFAULT_LIMITS, TransportError } from "./transport.ts";
-import type { ConnectTransport, TransportLimits, TransportReply } from "./transport.ts";
+import type { ConnectTransport, TransportLimits, TransportOptions, TransportReply } from "./transport.ts";
 
 /** The transport of browsers, and of whoever has a reason to send through `fetch`. Rejects as Transport says. */
 export function fetchTransport(limits: TransportLimits = {}): ConnectTransport {
@@ -36,7 +36,11 @@ export function fetchTransport(limits: TransportLimits = {}): ConnectTransport {
 }
 
 /** In browsers `fetch` keeps the reason of a failure to itself: TransportError.of calls that a loss, the careful answer. */
-export const connectDefault = fetchTransport;
+export function connectDefault({ tls, ...limits }: TransportOptions = {}): ConnectTransport {
+  if (tls !== undefined)
+    throw new TypeError("tls: fetch takes certificates from the platform, not from here");
+  return fetchTransport(limits);
+}
 
 async function bounded(reply: Response, limitBytes: number): Promise<string> {
   if (reply.body === null) return "";

@@ -5,8 +5,11 @@ export { ClavigerError } from "./claviger-error.ts";
 export type { ClavigerErrorFields, ClientFailureCode } from "./claviger-error.ts";
 export type {
   ConnectTransport,
+  TlsOptions,
   Transport,
+  TransportFault,
   TransportLimits,
+  TransportOptions,
   TransportReply,
   TransportRequest,
 } from "./transport.ts";

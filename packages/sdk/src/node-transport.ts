@@ -1,10 +1,14 @@
+import { X509Certificate } from "node:crypto";
 import * as http from "node:http";
 import * as https from "node:https";
+import { createSecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import { DEFAULT_LIMITS, TransportError } from "./transport.ts";
 import type {
   ConnectTransport,
+  TlsOptions,
   Transport,
-  TransportLimits,
+  TransportOptions,
   TransportReply,
   TransportRequest,
 } from "./transport.ts";
@@ -14,9 +18,10 @@ import type {
  * A call costs its process about a quarter of what it costs over fetch (bench/sdk-call.ts), which matters to whoever encrypts a thousand times a second.
  */
 export function connectDefault(
-  limits: TransportLimits & { readonly connections?: number } = {},
+  options: TransportOptions & { readonly connections?: number } = {},
 ): ConnectTransport {
-  const { timeoutMs, replyLimitBytes, connections } = { ...DEFAULT_LIMITS, connections: 256, ...limits };
+  const { timeoutMs, replyLimitBytes, connections } = { ...DEFAULT_LIMITS, connections: 256, ...options };
+  const secureContext = options.tls === undefined ? undefined : secureContextOf(options.tls);
   return (address) => {
     const client = address.protocol === "https:" ? https : http;
     const agent = new client.Agent({
@@ -24,6 +29,8 @@ export function connectDefault(
       maxSockets: connections,
       maxFreeSockets: connections,
       scheduling: "lifo",
+      // Said here, so that no variable of the environment (NODE_TLS_REJECT_UNAUTHORIZED) takes it back.
+      ...(client === https && { rejectUnauthorized: true, minVersion: "TLSv1.2", secureContext }),
     });
     const target = {
       agent,
@@ -37,6 +44,19 @@ export function connectDefault(
       close: () => agent.destroy(),
     } satisfies Transport;
   };
+}
+
+/** Throws TypeError for what is not PEM, or does not fit together. */
+function secureContextOf({ ca, cert, key, passphrase }: TlsOptions): SecureContext {
+  if ((cert === undefined) !== (key === undefined)) throw new TypeError("tls: give cert and key, or neither");
+  try {
+    // OpenSSL overlooks what is no certificate among the CAs, and then trusts nobody.
+    if (ca !== undefined) void new X509Certificate(ca);
+    return createSecureContext({ minVersion: "TLSv1.2", ca, cert, key, passphrase });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TypeError(`tls: ca, cert or key cannot be used: ${reason}`, { cause: error });
+  }
 }
 
 function send(

@@ -36,6 +36,7 @@ import { readGauges } from "./ops/gauges.ts";
 import type { Logger } from "./ops/log.ts";
 import { createMetrics } from "./ops/metrics.ts";
 import { PolitePace } from "./ops/polite-pace.ts";
+import { serveTls } from "./ops/serve-tls.ts";
 import { presentFailure } from "./protocols/native/errors.ts";
 import { nativeHandlers } from "./protocols/native/handlers.ts";
 import { isListedRoute } from "./protocols/native/roles.ts";
@@ -47,11 +48,13 @@ import { VERSION } from "./version.ts";
 
 /** A daemon that serves. */
 export interface Daemon {
-  /** `http://host:port` */
+  /** `http://host:port`, or `https:` */
   readonly url: string;
   readonly data: DataFolder;
   /** Pattern of the first master key, if this start has created everything. */
   readonly created: Vp | undefined;
+  /** Has the TLS files read again, for connections to come; undefined without TLS. */
+  readonly reloadTls: (() => void) | undefined;
   /** Finishes requests under way, pauses a change at the end of its batch, and lets go of everything. */
   stop(): Promise<void>;
 }
@@ -74,6 +77,7 @@ export async function composeDaemon(
   interposed: Interposed = {},
 ): Promise<Daemon> {
   await using opened = new AsyncDisposableStack();
+  const tls = config.tls && serveTls(config.tls, presentFailure, log);
   const data = openDataFolder(config.dataFolder);
   opened.use(lockDataFolder(data.path));
   const folder = unitFolder(data, interposed);
@@ -126,6 +130,7 @@ export async function composeDaemon(
     presentFailure,
     isListedRoute,
     observe: metrics.observe,
+    ...(tls && { tls: tls.front }),
   });
   registerHealth(app, {
     readiness: async () => {
@@ -152,7 +157,7 @@ export async function composeDaemon(
   opened.defer(() => runner.stop());
 
   const everything = opened.move();
-  return { url, data, created, stop: () => everything.disposeAsync() };
+  return { url, data, created, reloadTls: tls?.reload, stop: () => everything.disposeAsync() };
 }
 
 function unitFolder(data: DataFolder, { unit: interpose, kdf }: Interposed): UnitFolder {
@@ -223,7 +228,8 @@ async function refuseUnexpectedPatterns(
 async function listen(app: ReturnType<typeof buildApp>, config: Config): Promise<string> {
   const { host, port } = config.listen;
   try {
-    return await app.listen({ host, port });
+    const url = await app.listen({ host, port });
+    return config.tls ? url.replace(/^http:/, "https:") : url;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE")

@@ -1,41 +1,37 @@
 import { relative } from "node:path";
 import type { Daemon } from "./compose.ts";
 import { composeDaemon } from "./compose.ts";
-import { isFailure } from "./core/errors.ts";
 import { shownVp } from "./core/ids.ts";
-import { readConfig, readConfigFile } from "./ops/config.ts";
+import type { Config } from "./ops/config.ts";
 import { createLog } from "./ops/log.ts";
 import { processWarnings } from "./ops/process-hardening.ts";
 import { VERSION } from "./version.ts";
 
-const CONFIGURED_BY = `The daemon takes no arguments. It is configured by the environment:
-  CLAVIGER_DATA     data folder (default ./claviger-data)
-  CLAVIGER_LISTEN   host:port (default 127.0.0.1:8440)
-  CLAVIGER_CONFIG   a TOML file with these and more (default <data>/claviger.toml, if it is there)`;
-
-/** `npm start`: reads the configuration, composes, listens, and stops when it is told to. */
-async function main(): Promise<void> {
-  if (process.argv.length > 2) {
-    process.stderr.write(`usage: npm start\n\n${CONFIGURED_BY}\n`);
-    process.exit(2);
-  }
+/**
+ * Composes the daemon, listens, and says so on stdout; resolves then. SIGTERM and SIGINT stop it. So does SIGHUP from a
+ * terminal that goes away; elsewhere, with TLS, it has the files of certificate, key and client CAs read again.
+ */
+export async function serve(config: Config): Promise<void> {
   process.umask(0o077);
-  const config = readConfig(process.env, process.cwd(), readConfigFile);
   const log = createLog(config.logLevel);
   for (const warning of processWarnings()) log.warn(warning);
   const daemon = await composeDaemon(config, log);
-  process.stdout.write(greeting(daemon));
   let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (stopping) return;
-      stopping = true;
-      daemon.stop().then(
-        () => process.exit(0),
-        (error: unknown) => die(error),
-      );
-    });
-  }
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    daemon.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, "The daemon did not stop in order.");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", process.stdin.isTTY ? stop : (daemon.reloadTls ?? stop));
+  process.stdout.write(greeting(daemon));
 }
 
 function greeting({ url, data, created }: Daemon): string {
@@ -58,15 +54,3 @@ function greeting({ url, data, created }: Daemon): string {
     ``,
   ].join("\n");
 }
-
-function die(error: unknown): never {
-  if (isFailure(error))
-    process.stderr.write(`claviger: ${error.code}: ${error.message}\n  → ${error.advice}\n`);
-  else
-    process.stderr.write(
-      `claviger: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-  process.exit(1);
-}
-
-main().catch(die);

@@ -20,6 +20,20 @@ export type FailureCategory =
   | "unavailable"
   | "internal";
 
+/** Exit status of `claviger` and `clavigerd` for each category; 0 is success, 2 a command line that is not understood. */
+export const EXIT_STATUS = {
+  invalid: 1,
+  unauthenticated: 1,
+  forbidden: 1,
+  absent: 1,
+  precondition: 3,
+  conflict: 4,
+  blocked: 5,
+  throttled: 5,
+  unavailable: 6,
+  internal: 1,
+} as const satisfies Record<FailureCategory, number>;
+
 interface FailureRow {
   readonly category: FailureCategory;
   /** One sentence: what happened. */
@@ -65,6 +79,16 @@ export const FAILURES = {
     "throttled",
     "The principal makes more requests than it may.",
     "Wait as long as Retry-After says, and send fewer.",
+  ),
+  "client-certificate-refused": row(
+    "unauthenticated",
+    "The connection carries no client certificate that this service accepts.",
+    "Connect with a certificate that a CA in `tls.client_ca` has issued for clients, and that has not expired.",
+  ),
+  "tls-required": row(
+    "invalid",
+    "The request came in plain HTTP to a port that speaks TLS.",
+    "Use an address that begins with https://.",
   ),
   forbidden: row(
     "forbidden",

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import type { Server, ServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { LogController } from "fastify";
 import type {
@@ -7,10 +7,15 @@ import type {
   FastifyInstance,
   FastifyReply,
   FastifyRequest,
+  FastifyServerFactory,
 } from "fastify";
 import { Failure } from "../core/errors.ts";
+import { exposeClientCertificate } from "./client-certificate.ts";
 import { failureOf } from "./failure-of.ts";
 import { HTTP_LIMITS } from "./limits.ts";
+import type { PresentFailure } from "./raw-reply.ts";
+import { newRequestId, rawReply, replyHeaders } from "./raw-reply.ts";
+import type { TlsFront } from "./tls-front.ts";
 import { compileValidator } from "./validator.ts";
 
 /*
@@ -33,29 +38,29 @@ declare module "fastify" {
   }
 }
 
-/** What a protocol replies for a failure. */
-export interface FailureReply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: object;
-}
-
 export interface AppOptions {
   readonly log: FastifyBaseLogger;
   /** Largest request body. */
   readonly bodyLimitBytes: number;
   /** Makes the reply for a failure outside the routes of a protocol that has a form of its own. */
-  readonly presentFailure: (failure: Failure, requestId: string) => FailureReply;
+  readonly presentFailure: PresentFailure;
   /** Whether a table states who may call this route; `path` as it is registered. */
   readonly isListedRoute: (method: string, path: string) => boolean;
   /** Takes notice of each finished request; `operation` is "none" where no route matched. */
   readonly observe?: (operation: string, status: number, seconds: number) => void;
+  /** Without it the application speaks plain HTTP. */
+  readonly tls?: TlsFront;
 }
 
 /** The Fastify application without routes. Routes are added by the protocols, before `ready`. */
 export function buildApp(options: AppOptions): FastifyInstance {
-  const { log, presentFailure } = options;
+  const { log, presentFailure, tls } = options;
   let stopping = false;
+  const http = {
+    headersTimeout: HTTP_LIMITS.headersTimeoutMs,
+    connectionsCheckingInterval: HTTP_LIMITS.timeoutCheckIntervalMs,
+    maxHeaderSize: HTTP_LIMITS.headerBytes,
+  };
 
   const app: FastifyInstance = Fastify({
     loggerInstance: log,
@@ -68,11 +73,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
     onConstructorPoisoning: "error",
     keepAliveTimeout: HTTP_LIMITS.idleTimeoutMs,
     requestTimeout: HTTP_LIMITS.requestTimeoutMs,
-    http: {
-      headersTimeout: HTTP_LIMITS.headersTimeoutMs,
-      connectionsCheckingInterval: HTTP_LIMITS.timeoutCheckIntervalMs,
-      maxHeaderSize: HTTP_LIMITS.headerBytes,
-    },
+    http,
+    ...(tls && { serverFactory: serverFactory(tls, http) }),
     routerOptions: { maxParamLength: HTTP_LIMITS.pathParameterLength },
     forceCloseConnections: "idle",
     // Fastify's own 503 has another form; the hook below refuses in ours.
@@ -104,6 +106,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   });
   app.addHook("onRequest", (request, reply, done) => {
     void reply.headers(replyHeaders(request.id));
+    if (tls && !tls.isCurrent(request.raw.socket)) void reply.header("connection", "close");
     const refused = stopping && request.routeOptions.config.alsoWhileStopping !== true;
     done(refused ? new Failure("stopping") : undefined);
   });
@@ -117,6 +120,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     done();
   });
 
+  exposeClientCertificate(app);
   app.setValidatorCompiler(compileValidator);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(sendError);
@@ -126,12 +130,14 @@ export function buildApp(options: AppOptions): FastifyInstance {
   return app;
 }
 
-function newRequestId(): string {
-  return `req-${randomUUID()}`;
-}
-
-function replyHeaders(requestId: string): Record<string, string> {
-  return { "cache-control": "no-store", "x-content-type-options": "nosniff", "x-request-id": requestId };
+/** Servers of the TLS front, with the timeouts that Fastify sets only on servers that it makes itself. */
+function serverFactory(tls: TlsFront, http: ServerOptions): FastifyServerFactory<Server> {
+  return (handler) =>
+    tls.createServer(handler, {
+      ...http,
+      keepAliveTimeout: HTTP_LIMITS.idleTimeoutMs,
+      requestTimeout: HTTP_LIMITS.requestTimeoutMs,
+    });
 }
 
 /** Status of what Node's HTTP parser refuses before there is a request. */
@@ -141,26 +147,15 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
 };
 
 /** Answers what is not HTTP, too long or too slow, and closes the connection. */
-function refuseConnection(
-  error: ConnectionError,
-  socket: Socket,
-  presentFailure: AppOptions["presentFailure"],
-): void {
+function refuseConnection(error: ConnectionError, socket: Socket, presentFailure: PresentFailure): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;
-  const requestId = newRequestId();
   const failure = new Failure(
     "invalid-request",
     "The request is not well-formed HTTP, or too long, or too slow.",
   );
-  const body = JSON.stringify(presentFailure(failure, requestId).body);
-  const headers = {
-    ...replyHeaders(requestId),
-    "content-type": "application/json; charset=utf-8",
-    "content-length": String(Buffer.byteLength(body)),
-    connection: "close",
-  };
   const status = CONNECTION_STATUS[error.code] ?? "400 Bad Request";
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  if (socket.writable) socket.write([`HTTP/1.1 ${status}`, ...lines, "", body].join("\r\n"));
+  // A handshake that failed leaves nothing that could carry a reply.
+  if (socket.writable && !/^ERR_(?:SSL|TLS)_/.test(error.code))
+    socket.write(rawReply(failure, status, presentFailure));
   socket.destroy();
 }

@@ -3,14 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Failure } from "../core/errors.ts";
-import { readConfig, readConfigFile } from "./config.ts";
-import type { Environment } from "./config.ts";
+import { reveal } from "../core/secret/secret-bytes.ts";
+import { explainConfig, readConfig, readConfigFile } from "./config.ts";
+import type { Environment, Flags } from "./config-sources.ts";
 
 const CWD = "/srv/here";
 const VP = "0123456789abcdef0123456789abcdef";
 
-const read = (env: Environment, files: Readonly<Record<string, string>> = {}) =>
-  readConfig(env, CWD, (path) => files[path]);
+type Files = Readonly<Record<string, string>>;
+const read = (env: Environment, files: Files = {}, flags: Flags = {}) =>
+  readConfig(env, CWD, (path) => files[path], flags);
+const explain = (env: Environment, files: Files = {}, flags: Flags = {}) =>
+  explainConfig(env, CWD, (path) => files[path], flags);
 
 test("without anything, it is the evaluation default: a folder here, loopback, info", () => {
   expect(read({ PATH: "/bin" })).toEqual({
@@ -53,11 +57,118 @@ test("CLAVIGER_CONFIG names the file; its data folder is taken from the folder o
   expect(read(env, files).dataFolder).toBe("/srv/here/mine");
 });
 
+test("flags override the environment", () => {
+  const env = { CLAVIGER_DATA: "/data", CLAVIGER_LISTEN: "127.0.0.1:1", CLAVIGER_LOG_LEVEL: "warn" };
+  expect(read(env, {}, { listen: "127.0.0.1:2", data: "mine" })).toEqual({
+    dataFolder: "/srv/here/mine",
+    listen: { host: "127.0.0.1", port: 2 },
+    logLevel: "warn",
+    expectedVps: {},
+  });
+});
+
+test("the file is looked for in the data folder that a flag names, and --config names another one", () => {
+  const files = {
+    "/a/claviger.toml": "log_level = 'debug'",
+    "/b.toml": "log_level = 'error'\ndata = 'of-b'",
+  };
+  expect(read({ CLAVIGER_DATA: "/nowhere" }, files, { data: "/a" }).logLevel).toBe("debug");
+  expect(read({ CLAVIGER_CONFIG: "/a/claviger.toml" }, files, { config: "/b.toml" })).toMatchObject({
+    logLevel: "error",
+    dataFolder: "/of-b",
+  });
+});
+
+test("the files of TLS are paths: in the file from its folder, elsewhere from the working directory", () => {
+  const files = { "/etc/c/claviger.toml": "[tls]\ncert = 'server.pem'\nkey = '/keys/server.key'\n" };
+  const env = { CLAVIGER_CONFIG: "/etc/c/claviger.toml", CLAVIGER_TLS_CLIENT_CA: "clients.pem" };
+  expect(read(env, files).tls).toEqual({
+    cert: "/etc/c/server.pem",
+    key: "/keys/server.key",
+    clientCa: "/srv/here/clients.pem",
+  });
+  expect(read({}, {}).tls).toBeUndefined();
+});
+
+const TLS = { CLAVIGER_TLS_CERT: "/c.pem", CLAVIGER_TLS_KEY: "/k.pem" };
+const passphraseOf = (env: Environment, files: Files = {}, flags: Flags = {}): string => {
+  const secret = read({ ...TLS, ...env }, files, flags).tls?.keyPassphrase;
+  if (secret === undefined) throw new Error("there is no passphrase");
+  return Buffer.from(reveal(secret)).toString();
+};
+
+test("a secret comes from the environment, or from a file that a variable, the TOML file or a flag names", () => {
+  const files = {
+    "/run/one": "first\n",
+    "/srv/here/two": "second",
+    "/t.toml": "tls.key_passphrase_file = 'run/one'",
+  };
+  expect(passphraseOf({ CLAVIGER_TLS_KEY_PASSPHRASE: "direct" })).toBe("direct");
+  expect(passphraseOf({ CLAVIGER_TLS_KEY_PASSPHRASE_FILE: "/run/one" }, files)).toBe("first");
+  expect(passphraseOf({ CLAVIGER_CONFIG: "/t.toml" }, files)).toBe("first");
+  expect(
+    passphraseOf({ CLAVIGER_TLS_KEY_PASSPHRASE: "direct" }, files, { "tls.key_passphrase": "two" }),
+  ).toBe("second");
+});
+
+test("a secret that is given twice, or whose file is missing or empty, is refused", () => {
+  const name = "CLAVIGER_TLS_KEY_PASSPHRASE";
+  const both = { ...TLS, [name]: "a", [`${name}_FILE`]: "/f" };
+  expect(refusalOf(() => read(both, { "/f": "b" })).field).toBe(name);
+  const named = { ...TLS, [`${name}_FILE`]: "/f" };
+  expect(refusalOf(() => read(named)).message).toContain("/f, which is not there");
+  expect(refusalOf(() => read(named, { "/f": "\n" })).message).toContain("/f, which is empty");
+  expect(refusalOf(() => read(TLS, { [FILE]: "tls.key_passphrase = 'x'" })).field).toBe("tls.key_passphrase");
+});
+
+test("print shows every key with its value and its source", () => {
+  const files = { [FILE]: `log_level = "warn"\n[expected_vps]\ndefault = ["${VP.toUpperCase()}"]\n` };
+  const { path, entries } = explain({ CLAVIGER_LISTEN: "[::1]:1" }, files, {
+    "tls.cert": "c",
+    "tls.key": "k",
+  });
+  expect(path).toBe(FILE);
+  expect(Object.fromEntries(entries.map(({ key, value, source }) => [key, [value, source]]))).toEqual({
+    data: ["/srv/here/claviger-data", "default"],
+    listen: ["[::1]:1", "environment"],
+    log_level: ["warn", "file"],
+    expected_vps: [{ default: [VP] }, "file"],
+    "tls.cert": ["/srv/here/c", "flag"],
+    "tls.key": ["/srv/here/k", "flag"],
+    "tls.key_passphrase": [null, null],
+    "tls.client_ca": [null, null],
+  });
+});
+
+test("print shows no secret", () => {
+  const printed = JSON.stringify(explain({ ...TLS, CLAVIGER_TLS_KEY_PASSPHRASE: "hunter2" }));
+  expect(printed).toContain('"[secret]"');
+  expect(printed).not.toContain("hunter");
+});
+
+test("print refuses what a start would refuse", () => {
+  expect(refusalOf(() => explain({ CLAVIGER_LISTEN: "0.0.0.0:1" })).field).toBe("CLAVIGER_LISTEN");
+});
+
+test.for([
+  ["CLAVIGER_LISTN", { CLAVIGER_LISTN: "x" }, undefined, "CLAVIGER_LISTEN"],
+  ["listn", {}, "listn = 'x'", "listen"],
+  ["tls.certificate", {}, "[tls]\ncertificate = 'x'", "tls.cert"],
+  ["tsl.key", {}, "[tsl]\nkey = 'x'", "tls.key"],
+] as const)("an unknown %s comes with the nearest known one", ([unknown, env, file, nearest]) => {
+  const { field, message } = refusalOf(() => read(env, file === undefined ? {} : { [FILE]: file }));
+  expect(field).toBe(unknown);
+  expect(message).toContain(`the nearest is ${nearest}.`);
+});
+
 test("variables of the CLI and of the tests may stand in the same environment", () => {
   const env = {
     CLAVIGER_TOKEN: "t",
     CLAVIGER_TOKEN_FILE: "f",
     CLAVIGER_ADDR: "a",
+    CLAVIGER_CA: "c",
+    CLAVIGER_CLIENT_CERT: "c",
+    CLAVIGER_CLIENT_KEY: "k",
     CLAVIGER_TEST_WITHOUT: "softhsm2",
   };
   expect(() => read(env)).not.toThrow();
@@ -74,7 +185,18 @@ test.for<[string, Environment, string | undefined, string]>([
   ["a file that is named and not there", { CLAVIGER_CONFIG: "nowhere.toml" }, undefined, "CLAVIGER_CONFIG"],
   ["a file that is not TOML", {}, "listen = ", FILE],
   ["an unknown entry", {}, "listn = 'x'", "listn"],
-  ["an unknown table", {}, "[tls]\ncert = 'x'", "tls"],
+  ["an unknown table", {}, "[tsl]\ncert = 'x'", "tsl.cert"],
+  ["an unknown table without entries", {}, "[tsl]", "tsl"],
+  ["an entry where there is a table", {}, "tls = 'x'", "tls"],
+  ["a certificate without its key", {}, "tls.cert = 'x'", "tls.cert"],
+  ["a key without its certificate", { CLAVIGER_TLS_KEY: "x" }, undefined, "CLAVIGER_TLS_KEY"],
+  ["CAs for clients without TLS", {}, "tls.client_ca = 'x'", "tls.client_ca"],
+  [
+    "a passphrase without TLS",
+    { CLAVIGER_TLS_KEY_PASSPHRASE: "x" },
+    undefined,
+    "CLAVIGER_TLS_KEY_PASSPHRASE",
+  ],
   ["an entry of a wrong type", {}, "listen = 8440", "listen"],
   ["an empty entry", {}, "log_level = ''", "log_level"],
   ["a data folder stated in the data folder", {}, "data = '/elsewhere'", "data"],
@@ -118,7 +240,7 @@ test.for<[string, Environment, string | undefined, string]>([
   expect(failure.message).toContain(field);
 });
 
-test.for([
+const ELSEWHERE = [
   "0.0.0.0:8440",
   "192.168.1.5:8440",
   "[::]:8440",
@@ -127,14 +249,20 @@ test.for([
   "128.0.0.1:1",
   "127.1:1",
   "localhost.evil:1",
-])("does not listen on %s, because there is no TLS yet", (address) => {
+];
+
+test.for(ELSEWHERE)("does not listen on %s without TLS", (address) => {
   const failure = refusalOf(() => read({ CLAVIGER_LISTEN: address }));
-  expect(failure.code).toBe("config-invalid");
-  expect(failure.message).toContain("no TLS yet");
+  expect([failure.code, failure.field]).toEqual(["config-invalid", "CLAVIGER_LISTEN"]);
+  expect(failure.message).toContain("there is no TLS");
+});
+
+test.for(ELSEWHERE)("listens on %s with TLS", (address) => {
+  expect(() => read({ ...TLS, CLAVIGER_LISTEN: address })).not.toThrow();
 });
 
 test.for(["127.0.0.1:1", "127.8.9.10:65535", "[::1]:8440", "[0:0:0:0:0:0:0:1]:8440", "LOCALHOST:8440"])(
-  "listens on %s",
+  "listens on %s without TLS",
   (address) => {
     expect(() => read({ CLAVIGER_LISTEN: address })).not.toThrow();
   },

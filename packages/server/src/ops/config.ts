@@ -1,65 +1,48 @@
 import { readFileSync } from "node:fs";
 import { BlockList, isIP } from "node:net";
-import { dirname, join, resolve } from "node:path";
-import { parse, TomlError } from "smol-toml";
 import { Failure } from "../core/errors.ts";
+import type { SecretBytes } from "../core/secret/secret-bytes.ts";
+import type { Given, KeyName, KeyValue, ListenAddress, LogLevel } from "./config-keys.ts";
+import { CONFIG_KEYS, KEY_NAMES, invalidKey } from "./config-keys.ts";
+import type { Collected, Environment, Flags, Source } from "./config-sources.ts";
+import { collectConfig } from "./config-sources.ts";
+import { withoutPasswords } from "./without-passwords.ts";
 
-/*
- * Where the configuration comes from, each overriding the one before:
- * - the defaults below;
- * - one TOML file: the one that CLAVIGER_CONFIG names, else `claviger.toml` in the data folder, if it is there;
- * - the environment.
- * An entry that is not known is an error, wherever it stands: a misspelt one would be a setting that silently fails.
- * Until there is TLS, the service listens on the loopback interface and nowhere else.
- */
-
-const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0 lets the system choose. */
-  readonly port: number;
-}
-
+/** What the daemon is told. The keys are in config-keys.ts, the places that they come from in config-sources.ts. */
 export interface Config {
   /** Absolute path. */
   readonly dataFolder: string;
   readonly listen: ListenAddress;
   readonly logLevel: LogLevel;
-  /** Requests a second that a principal may make that has no limit of its own; undefined: as many as it likes. */
-  readonly requestsPerSecond: number | undefined;
+  /** Requests a second that a principal may make that has no limit of its own; without it, as many as it likes. */
+  readonly requestsPerSecond?: number;
   /**
    * The verification patterns that the master keys of a unit group may have, each as its first 32 to 64 hex digits in
    * lower case; those of an open change may be in its registers too. A group without an entry is not restricted.
    */
   readonly expectedVps: Readonly<Record<string, readonly string[]>>;
+  /** Without it the daemon speaks plain HTTP, and listens on the loopback interface only. */
+  readonly tls?: TlsFiles;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+/** Absolute paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly keyPassphrase?: SecretBytes;
+  /** With it, every client needs a certificate that one of these has issued. */
+  readonly clientCa?: string;
+}
 
-const DEFAULTS = { dataFolder: "claviger-data", listen: "127.0.0.1:8440", logLevel: "info" } as const;
+/** A key as `config print` shows it; without a value where it has none. */
+export interface ConfigEntry {
+  readonly key: KeyName;
+  readonly value: unknown;
+  readonly source: Source | null;
+}
 
-const VARIABLES = [
-  "CLAVIGER_CONFIG",
-  "CLAVIGER_DATA",
-  "CLAVIGER_LISTEN",
-  "CLAVIGER_LOG_LEVEL",
-  "CLAVIGER_EXPECTED_VPS",
-  "CLAVIGER_REQUESTS_PER_SECOND",
-];
-/** Variables of the CLI, the SDK and the tests, which may stand in the same environment. */
-const VARIABLES_OF_OTHERS = [
-  "CLAVIGER_TOKEN",
-  "CLAVIGER_TOKEN_FILE",
-  "CLAVIGER_ADDR",
-  "CLAVIGER_TEST_WITHOUT",
-];
-
-const FILE_ENTRIES = ["data", "listen", "log_level", "expected_vps", "requests_per_second"];
-
-const GROUP = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
-const PATTERN = /^[0-9a-f]{32,64}$/;
+/** Without a prototype: no group has patterns by the name of a member of objects. */
+const NO_PATTERNS: Config["expectedVps"] = Object.freeze(Object.create(null) as Record<string, never>);
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
@@ -73,38 +56,38 @@ export function readConfig(
   env: Environment,
   cwd: string,
   readFile: (path: string) => string | undefined,
+  flags: Flags = {},
 ): Config {
-  refuseUnknownVariables(env);
-  const fromEnv = (name: string): string | undefined => {
-    if (env[name] === "") throw invalid(name, "is empty: set it or remove it");
-    return env[name];
+  const collected = collectConfig({ env, cwd, readFile, flags });
+  const tls = tlsOf(collected);
+  const requestsPerSecond = valueOf(collected, "requests_per_second");
+  const config = {
+    dataFolder: always(collected, "data"),
+    listen: always(collected, "listen"),
+    logLevel: always(collected, "log_level"),
+    expectedVps: valueOf(collected, "expected_vps") ?? NO_PATTERNS,
+    ...(requestsPerSecond !== undefined && { requestsPerSecond }),
+    ...(tls && { tls }),
   };
-  const given = fromEnv("CLAVIGER_DATA");
-  const folder = resolve(cwd, given ?? DEFAULTS.dataFolder);
-  const named = fromEnv("CLAVIGER_CONFIG");
-  const path = named === undefined ? join(folder, "claviger.toml") : resolve(cwd, named);
-  const text = readFile(path);
-  if (text === undefined && named !== undefined)
-    throw invalid("CLAVIGER_CONFIG", `names ${path}, which is not there`);
-  const file = text === undefined ? {} : parseFile(path, text);
+  refuseOpenListener(config, collected.given.get("listen")?.name ?? "listen");
+  return config;
+}
 
-  const dataInFile = stringEntry(file, "data");
-  if (dataInFile !== undefined && named === undefined) {
-    throw invalid("data", `cannot stand in ${path}, which is in the data folder itself; use CLAVIGER_DATA`);
-  }
-  const dataFolder =
-    given === undefined && dataInFile !== undefined ? resolve(dirname(path), dataInFile) : folder;
-
-  const expected = fromEnv("CLAVIGER_EXPECTED_VPS");
-  return {
-    dataFolder,
-    listen: pick(fromEnv, "CLAVIGER_LISTEN", file, "listen", DEFAULTS.listen, parseListen),
-    logLevel: pick(fromEnv, "CLAVIGER_LOG_LEVEL", file, "log_level", DEFAULTS.logLevel, parseLogLevel),
-    requestsPerSecond: requestsPerSecond(
-      fromEnv("CLAVIGER_REQUESTS_PER_SECOND") ?? file["requests_per_second"],
-    ),
-    expectedVps: expected === undefined ? expectedVpsOfFile(file) : expectedVpsOfVariable(expected),
-  };
+/** Every key with its value and where that came from, for people. Shows no secret. Throws as readConfig does. */
+export function explainConfig(
+  env: Environment,
+  cwd: string,
+  readFile: (path: string) => string | undefined,
+  flags: Flags = {},
+): { readonly path: string | null; readonly entries: readonly ConfigEntry[] } {
+  readConfig(env, cwd, readFile, flags);
+  const { path, given } = collectConfig({ env, cwd, readFile, flags });
+  const entries = KEY_NAMES.map((key): ConfigEntry => {
+    const one = given.get(key);
+    if (one === undefined) return { key, value: null, source: null };
+    return { key, value: shownWithoutPasswords(key, one), source: one.source };
+  });
+  return { path: path ?? null, entries };
 }
 
 /** The text of a configuration file, undefined if there is none: the `readFile` of a daemon. */
@@ -119,132 +102,56 @@ export function readConfigFile(path: string): string | undefined {
   }
 }
 
-function pick<T>(
-  fromEnv: (name: string) => string | undefined,
-  variable: string,
-  file: Entries,
-  entry: string,
-  fallback: string,
-  read: (text: string, name: string) => T,
-): T {
-  const text = fromEnv(variable);
-  if (text !== undefined) return read(text, variable);
-  return read(stringEntry(file, entry) ?? fallback, entry);
-}
-
-type Entries = Readonly<Record<string, unknown>>;
-
-function refuseUnknownVariables(env: Environment): void {
-  for (const name of Object.keys(env)) {
-    if (!name.startsWith("CLAVIGER_") || [...VARIABLES, ...VARIABLES_OF_OTHERS].includes(name)) continue;
-    throw invalid(name, `is no variable of Claviger; there are ${VARIABLES.join(", ")}`);
-  }
-}
-
-function parseFile(path: string, text: string): Entries {
-  let file: Entries;
-  try {
-    file = parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    throw new Failure("config-invalid", `${path} is not TOML: line ${error.line}, column ${error.column}.`, {
-      field: path,
-      cause: error,
-    });
-  }
-  for (const name of Object.keys(file)) {
-    if (!FILE_ENTRIES.includes(name))
-      throw invalid(name, `in ${path} is not known; there are ${FILE_ENTRIES.join(", ")}`);
-  }
-  return file;
-}
-
-function stringEntry(file: Entries, name: string): string | undefined {
-  const value = file[name];
-  if (value === undefined) return undefined;
-  if (typeof value !== "string" || value === "") throw invalid(name, "must be a string that is not empty");
-  return value;
-}
-
-function parseListen(text: string, name: string): ListenAddress {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  if (host === undefined || !(port <= 65_535))
-    throw invalid(name, "must be host:port, as 127.0.0.1:8440 or [::1]:8440");
-  if (!isLoopback(host)) {
-    throw invalid(
-      name,
-      `is ${host}, but this release has no TLS yet, so it listens on 127.0.0.0/8, ::1 or localhost only`,
-    );
-  }
-  return { host, port };
-}
-
-function isLoopback(host: string): boolean {
+/** True for an address that no other machine can reach. Of names only `localhost` is taken for one. */
+export function isLoopback(host: string): boolean {
   const version = isIP(host);
   if (version === 0) return host.toLowerCase() === "localhost";
   return LOOPBACK.check(host, version === 4 ? "ipv4" : "ipv6");
 }
 
-function parseLogLevel(text: string, name: string): LogLevel {
-  const level = LOG_LEVELS.find((one) => one === text);
-  if (level === undefined) throw invalid(name, `must be one of ${LOG_LEVELS.join(", ")}`);
-  return level;
+function shownWithoutPasswords(key: KeyName, given: Given): unknown {
+  const shown = CONFIG_KEYS[key].shown(given);
+  return typeof shown === "string" ? withoutPasswords(shown) : shown;
 }
 
-function requestsPerSecond(value: unknown): number | undefined {
-  if (value === undefined) return undefined;
-  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
-  if (typeof number === "number" && Number.isInteger(number) && number >= 1 && number <= 1_000_000)
-    return number;
-  throw invalid("requests_per_second", "must be a whole number from 1 to 1000000");
+function valueOf<Name extends KeyName>({ given }: Collected, name: Name): KeyValue<Name> | undefined {
+  const one = given.get(name);
+  // The row of this very name: the compiler sees only that it is one of the table.
+  return one === undefined ? undefined : (CONFIG_KEYS[name].read(one) as KeyValue<Name>);
 }
 
-function expectedVpsOfFile(file: Entries): Config["expectedVps"] {
-  const table = file["expected_vps"] ?? {};
-  if (typeof table !== "object" || table === null || Array.isArray(table) || table instanceof Date) {
-    throw invalid("expected_vps", "must be a table of unit groups");
+/** The value of a key that has a default. */
+function always<Name extends KeyName>(collected: Collected, name: Name): KeyValue<Name> {
+  const value = valueOf(collected, name);
+  if (value === undefined) throw invalidKey(name, "has neither a value nor a default");
+  return value;
+}
+
+function tlsOf(collected: Collected): TlsFiles | undefined {
+  const cert = valueOf(collected, "tls.cert");
+  const key = valueOf(collected, "tls.key");
+  const keyPassphrase = valueOf(collected, "tls.key_passphrase");
+  const clientCa = valueOf(collected, "tls.client_ca");
+  if (cert !== undefined && key !== undefined) {
+    return {
+      cert,
+      key,
+      ...(keyPassphrase && { keyPassphrase }),
+      ...(clientCa !== undefined && { clientCa }),
+    };
   }
-  return expectedVps(Object.entries(table), (group) => `expected_vps.${group}`);
-}
-
-/** `group=pattern,pattern;group=pattern` */
-function expectedVpsOfVariable(text: string): Config["expectedVps"] {
-  const entries = text.split(";").map((entry): [string, readonly string[]] => {
-    const [group = "", patterns = "", ...more] = entry.split("=");
-    if (more.length > 0)
-      throw invalid("CLAVIGER_EXPECTED_VPS", "must be group=pattern,pattern;group=pattern");
-    return [group.trim(), patterns.split(",").map((pattern) => pattern.trim())];
-  });
-  return expectedVps(entries, () => "CLAVIGER_EXPECTED_VPS");
-}
-
-function expectedVps(
-  entries: readonly [string, unknown][],
-  nameOf: (group: string) => string,
-): Config["expectedVps"] {
-  // Without a prototype, so that a group named `constructor` has no entry unless it is given one.
-  const byGroup = Object.create(null) as Record<string, readonly string[]>;
-  for (const [group, patterns] of entries) {
-    if (!GROUP.test(group))
-      throw invalid(nameOf(group), `names a group "${group}", which is no name of a group`);
-    if (byGroup[group] !== undefined) throw invalid(nameOf(group), `names the group "${group}" twice`);
-    byGroup[group] = patternsOf(patterns, nameOf(group));
+  for (const name of ["tls.cert", "tls.key", "tls.key_passphrase", "tls.client_ca"] as const) {
+    const alone = collected.given.get(name);
+    if (alone !== undefined) throw invalidKey(alone.name, "needs tls.cert and tls.key beside it");
   }
-  return byGroup;
+  return undefined;
 }
 
-function patternsOf(value: unknown, name: string): readonly string[] {
-  const items: readonly unknown[] = Array.isArray(value) ? value : [];
-  if (items.length === 0) throw invalid(name, "must be a list of verification patterns that is not empty");
-  return items.map((item) => {
-    const pattern = typeof item === "string" ? item.toLowerCase() : "";
-    if (!PATTERN.test(pattern)) throw invalid(name, "must hold verification patterns of 32 to 64 hex digits");
-    return pattern;
-  });
-}
-
-function invalid(name: string, complaint: string): Failure {
-  return new Failure("config-invalid", `${name} ${complaint}.`, { field: name });
+/** Tokens, plaintexts and data keys do not go over a network in clear. */
+function refuseOpenListener({ listen, tls }: Pick<Config, "listen" | "tls">, name: string): void {
+  if (tls !== undefined || isLoopback(listen.host)) return;
+  throw invalidKey(
+    name,
+    `is ${listen.host}, which other machines may reach, and there is no TLS: set tls.cert and tls.key, or listen on 127.0.0.0/8, ::1 or localhost`,
+  );
 }

@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import type { DestinationStream, Logger, LoggerOptions } from "pino";
-import type { LogLevel } from "./config.ts";
+import type { LogLevel } from "./config-keys.ts";
 
 export type { Logger } from "pino";
 

@@ -1,20 +1,6 @@
-import { FAILURES } from "../../core/errors.ts";
+import { EXIT_STATUS, FAILURES } from "../../core/errors.ts";
 import type { FailureCategory, FailureCode } from "../../core/errors.ts";
 import { HTTP_STATUS, httpStatus } from "./errors.ts";
-
-/** Exit status of the CLI for each category; 0 is success, 2 a command line that is not understood. */
-const CLI_EXIT = {
-  invalid: 1,
-  unauthenticated: 1,
-  forbidden: 1,
-  absent: 1,
-  precondition: 3,
-  conflict: 4,
-  blocked: 5,
-  throttled: 5,
-  unavailable: 6,
-  internal: 1,
-} as const satisfies Record<FailureCategory, number>;
 
 const HEAD = `# Errors
 
@@ -39,7 +25,8 @@ do, the input at fault where there is one, and the id under which the log knows 
 What is not HTTP, or takes too long, is answered with \`invalid-request\` under HTTP status 400, 408 or 431 before there is a
 request. Failures of categories \`unavailable\` and \`throttled\` are worth a retry, and carry \`Retry-After\`; the SDK
 retries them twice.
-\`claviger\` exits with the status below, with 0 on success and with 2 when it does not understand its command line.
+\`claviger\` and \`clavigerd\` exit with the status below, with 0 on success and with 2 when they do not understand their
+command line.
 `;
 
 /** The text of docs/errors.md. */
@@ -59,7 +46,7 @@ function section(category: FailureCategory): string {
     "| --- | --- | --- | --- | --- |",
     ...codes.map((code) => {
       const { meaning, advice } = FAILURES[code];
-      return `| \`${code}\` | ${httpStatus(code)} | ${CLI_EXIT[category]} | ${meaning} | ${advice} |`;
+      return `| \`${code}\` | ${httpStatus(code)} | ${EXIT_STATUS[category]} | ${meaning} | ${advice} |`;
     }),
     "",
   ].join("\n");

@@ -1,0 +1,29 @@
+import type { Command } from "commander";
+import { runClavigerd } from "../clavigerd.ts";
+import { settled } from "../command.ts";
+
+/**
+ * Verbs of `clavigerd`, which need no running daemon and stay with it on its machine: they are handed on as they are typed,
+ * help included. test/cli/cli.test.ts compares the list with the table of the daemon.
+ */
+const VERBS = {
+  serve: "Run the daemon",
+  config: "The configuration of the daemon: check and print",
+  doctor: "Look whether this machine and the data folder are fit for keys",
+} as const;
+
+export function daemonCommands(program: Command): void {
+  for (const [name, about] of Object.entries(VERBS)) {
+    settled(program.command(name))
+      .summary(`${about} (by clavigerd)`)
+      .description(
+        `${about}. It runs \`clavigerd ${name}\`, which is installed with the daemon, with what follows.`,
+      )
+      .argument("[arguments...]", `see \`clavigerd ${name} --help\``)
+      .helpOption(false)
+      .allowUnknownOption()
+      .action(async () => {
+        process.exitCode = await runClavigerd(process.argv.slice(2));
+      });
+  }
+}
