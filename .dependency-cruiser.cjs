@@ -50,7 +50,7 @@ module.exports = {
     only("cli-imports-sdk", "cli speaks to the daemon through sdk.", "^packages/cli/", [
       "^packages/cli/",
       SDK,
-      npm("commander"),
+      npm("commander", "openid-client"),
     ]),
     only("console-imports-sdk", "console speaks to the daemon through sdk.", "^packages/console/", [
       "^packages/console/",
@@ -108,6 +108,12 @@ module.exports = {
       `${SERVER}(core|store)/`,
       npm("kysely", "pg"),
     ]),
+    only(
+      "identity-imports-core",
+      "The adapter of the identity provider imports core and jose.",
+      `${SERVER}identity/`,
+      [`${SERVER}(core|identity)/`, npm("jose")],
+    ),
     {
       name: "node-sqlite-in-store",
       comment: "SQLite is opened by the store; ops/data-folder-lock.ts uses its lock on the data folder.",

@@ -7,6 +7,7 @@ import { eachItem } from "./pages.ts";
 
 type NewPrincipal = CallInput<"createPrincipal">["body"];
 type Grant = CallInput<"grantRole">["body"];
+type Identity = CallInput<"linkIdentity">["body"];
 type NewToken = CallInput<"createToken">["body"];
 
 /** Principals: who may call, with which roles, and with which tokens. A principal is named by its name or its id. */
@@ -36,7 +37,7 @@ export class Principals {
     return this.#caller.call("getPrincipal", { params: { principal } });
   }
 
-  /** The principal of the token that this client calls with. */
+  /** The principal of the token or certificate that this client calls with. */
   whoAmI(): Promise<PrincipalView> {
     return this.#caller.call("whoAmI", {});
   }
@@ -64,6 +65,26 @@ export class Principals {
   limit(principal: string, requestsPerSecond: number | undefined): Promise<PrincipalView> {
     const body = requestsPerSecond === undefined ? {} : { requestsPerSecond };
     return this.#caller.call("limitPrincipal", { params: { principal }, body });
+  }
+
+  /** Has a person sign in as this subject of this issuer. Errors: `identity-taken`, `identity-needs-person`. */
+  link(principal: string, identity: Identity): Promise<PrincipalView> {
+    return this.#caller.call("linkIdentity", { params: { principal }, body: identity });
+  }
+
+  /** Nobody signs in as it any more; its tokens go on. */
+  unlink(principal: string): Promise<PrincipalView> {
+    return this.#caller.call("unlinkIdentity", { params: { principal } });
+  }
+
+  /**
+   * Binds it to the client certificate of this fingerprint (SHA-256 in hex), at once; `undefined` frees it.
+   * Errors: `certificate-taken`.
+   */
+  bindCertificate(principal: string, fingerprint: string | undefined): Promise<PrincipalView> {
+    return fingerprint === undefined
+      ? this.#caller.call("unbindCertificate", { params: { principal } })
+      : this.#caller.call("bindCertificate", { params: { principal }, body: { fingerprint } });
   }
 
   /** Another token, which is in the reply and nowhere else. */

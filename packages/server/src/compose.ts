@@ -3,6 +3,7 @@ import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
 import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
+import { SignIns } from "./core/access/sign-ins.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
@@ -25,6 +26,7 @@ import { secretToBase64 } from "./core/secret/to-base64.ts";
 import { AttachedUnits } from "./core/unit/attached-units.ts";
 import type { CryptoUnit } from "./core/unit/crypto-unit.ts";
 import { FirstStart } from "./ops/first-start.ts";
+import { openIdIssuer } from "./identity/open-id-issuer.ts";
 import { buildApp } from "./http/app.ts";
 import { registerHealth } from "./http/health.ts";
 import { alarmLog } from "./ops/alarm-log.ts";
@@ -122,6 +124,12 @@ export async function composeDaemon(
     runner,
     expectedVps: new Map(Object.entries(config.expectedVps)),
     toBase64: secretToBase64,
+    signIns: new SignIns(clock),
+    signInWith: config.oidc && {
+      provider: openIdIssuer({ ...config.oidc, clock }),
+      tokenMs: config.oidc.tokenMs,
+    },
+    signInFailed: ({ code, cause }) => log.warn({ code, err: cause }, "A sign-in failed."),
     version: VERSION,
   };
   const app = buildApp({
@@ -142,8 +150,8 @@ export async function composeDaemon(
   await registerNativeRoutes(app, {
     handlers: nativeHandlers(service),
     gate: {
-      authenticate: async (token) => {
-        const { principal, record } = await authentication.principal(token);
+      authenticate: async (credentials) => {
+        const { principal, record } = await authentication.principal(credentials);
         rateLimits.take(record);
         return principal;
       },

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
-import { BlockList, isIP } from "node:net";
 import { Failure } from "../core/errors.ts";
 import type { SecretBytes } from "../core/secret/secret-bytes.ts";
 import type { Given, KeyName, KeyValue, ListenAddress, LogLevel } from "./config-keys.ts";
 import { CONFIG_KEYS, KEY_NAMES, invalidKey } from "./config-keys.ts";
 import type { Collected, Environment, Flags, Source } from "./config-sources.ts";
 import { collectConfig } from "./config-sources.ts";
+import { isLoopback } from "./loopback.ts";
 import { withoutPasswords } from "./without-passwords.ts";
 
 /** What the daemon is told. The keys are in config-keys.ts, the places that they come from in config-sources.ts. */
@@ -21,8 +21,19 @@ export interface Config {
    * lower case; those of an open change may be in its registers too. A group without an entry is not restricted.
    */
   readonly expectedVps: Readonly<Record<string, readonly string[]>>;
+  /** The issuer that people sign in with; without it nobody does. */
+  readonly oidc?: OidcClient;
   /** Without it the daemon speaks plain HTTP, and listens on the loopback interface only. */
   readonly tls?: TlsFiles;
+}
+
+export interface OidcClient {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Undefined: the client. */
+  readonly audience: string | undefined;
+  /** How long the token of a sign-in lasts. */
+  readonly tokenMs: number;
 }
 
 /** Absolute paths of PEM files. */
@@ -44,10 +55,6 @@ export interface ConfigEntry {
 /** Without a prototype: no group has patterns by the name of a member of objects. */
 const NO_PATTERNS: Config["expectedVps"] = Object.freeze(Object.create(null) as Record<string, never>);
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
-
 /**
  * The configuration. `readFile` gives the text of a file, and undefined if there is none. Relative paths are taken from
  * `cwd`, those in the file from the folder of the file. Throws Failure `config-invalid`, which names the entry.
@@ -60,6 +67,7 @@ export function readConfig(
 ): Config {
   const collected = collectConfig({ env, cwd, readFile, flags });
   const tls = tlsOf(collected);
+  const oidc = oidcOf(collected);
   const requestsPerSecond = valueOf(collected, "requests_per_second");
   const config = {
     dataFolder: always(collected, "data"),
@@ -67,6 +75,7 @@ export function readConfig(
     logLevel: always(collected, "log_level"),
     expectedVps: valueOf(collected, "expected_vps") ?? NO_PATTERNS,
     ...(requestsPerSecond !== undefined && { requestsPerSecond }),
+    ...(oidc && { oidc }),
     ...(tls && { tls }),
   };
   refuseOpenListener(config, collected.given.get("listen")?.name ?? "listen");
@@ -102,13 +111,6 @@ export function readConfigFile(path: string): string | undefined {
   }
 }
 
-/** True for an address that no other machine can reach. Of names only `localhost` is taken for one. */
-export function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  if (version === 0) return host.toLowerCase() === "localhost";
-  return LOOPBACK.check(host, version === 4 ? "ipv4" : "ipv6");
-}
-
 function shownWithoutPasswords(key: KeyName, given: Given): unknown {
   const shown = CONFIG_KEYS[key].shown(given);
   return typeof shown === "string" ? withoutPasswords(shown) : shown;
@@ -125,6 +127,19 @@ function always<Name extends KeyName>(collected: Collected, name: Name): KeyValu
   const value = valueOf(collected, name);
   if (value === undefined) throw invalidKey(name, "has neither a value nor a default");
   return value;
+}
+
+function oidcOf(collected: Collected): OidcClient | undefined {
+  const issuer = valueOf(collected, "oidc.issuer");
+  const clientId = valueOf(collected, "oidc.client_id");
+  const audience = valueOf(collected, "oidc.audience");
+  if (issuer !== undefined && clientId !== undefined)
+    return { issuer, clientId, audience, tokenMs: always(collected, "oidc.token_hours") * 3_600_000 };
+  for (const name of ["oidc.issuer", "oidc.client_id", "oidc.audience"] as const) {
+    const alone = collected.given.get(name);
+    if (alone !== undefined) throw invalidKey(alone.name, "needs oidc.issuer and oidc.client_id beside it");
+  }
+  return undefined;
 }
 
 function tlsOf(collected: Collected): TlsFiles | undefined {

@@ -15,6 +15,8 @@ import {
   adoptFormerPrincipal,
   createPrincipal,
   findPrincipal,
+  findPrincipalByCertificate,
+  findPrincipalByIdentity,
   listFormerPrincipals,
   listPrincipals,
   updatePrincipal,
@@ -62,6 +64,8 @@ export const SCRIPTS = {
 
   createPrincipal: write(createPrincipal),
   findPrincipal: read(findPrincipal),
+  findPrincipalByIdentity: read(findPrincipalByIdentity),
+  findPrincipalByCertificate: read(findPrincipalByCertificate),
   listPrincipals: read(listPrincipals),
   updatePrincipal: write(updatePrincipal),
   listFormerPrincipals: read(listFormerPrincipals),

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { isFailure } from "../../core/errors.ts";
 import type { Config } from "../config.ts";
-import { isLoopback } from "../config.ts";
+import { isLoopback } from "../loopback.ts";
 import type { LoadedTls } from "../tls-material.ts";
 import { loadTlsMaterial, outOfValidity } from "../tls-material.ts";
 import type { Finding } from "./finding.ts";

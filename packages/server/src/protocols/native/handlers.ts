@@ -35,13 +35,14 @@ import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
 import { pageInput, pageView } from "./page-view.ts";
 import { principalHandlers } from "./principal-handlers.ts";
-import type { NativeHandlers } from "./routes.ts";
+import type { NativeHandlers, SignInHandlers } from "./routes.ts";
+import { signInHandlers } from "./sign-in-handlers.ts";
 import { changeView, keyView, planView, projectView, unitRegisters, unitView } from "./translate.ts";
 
 const DATA_KEY_BYTES = 32;
 
 /** Every native route as one call of the domain: translate, call, translate back. */
-export function nativeHandlers(ports: ServicePorts): NativeHandlers {
+export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHandlers {
   const { keys, store, units } = ports;
 
   const keyNamed = async (params: { project: string; key: string }) => {
@@ -225,6 +226,7 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers {
     purgeChange: verb(purgeChange),
 
     ...principalHandlers(ports),
+    ...signInHandlers(ports),
   };
 }
 

@@ -1,5 +1,5 @@
 import { BODY_LIMIT_BYTES, ROUTES } from "@claviger/api";
-import type { RouteInput, RouteName, RouteReply } from "@claviger/api";
+import type { GuardedRouteName, OpenRouteName, RouteInput, RouteName, RouteReply } from "@claviger/api";
 import swagger from "@fastify/swagger";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Type } from "typebox";
@@ -15,18 +15,22 @@ import {
   OPENAPI_OPTIONS,
   successReply,
 } from "./openapi.ts";
-import { KEY_BEARING, OPEN_ROUTES } from "./roles.ts";
+import { KEY_BEARING, OPEN_ROUTES, ROUTE_ROLES, SIGN_IN_ROUTES } from "./roles.ts";
 
 /** Largest request body of this protocol. */
 export const NATIVE_BODY_LIMIT_BYTES = BODY_LIMIT_BYTES;
 
 /** What the routes call: one function a route, which gets its validated input and who calls. */
 export type NativeHandlers = {
-  readonly [R in RouteName]: (input: RouteInput<R>, caller: Principal) => Promise<RouteReply<R>>;
+  readonly [R in GuardedRouteName]: (input: RouteInput<R>, caller: Principal) => Promise<RouteReply<R>>;
+};
+/** The routes that are called to become someone: nobody calls them yet. */
+export type SignInHandlers = {
+  readonly [R in OpenRouteName]: (input: RouteInput<R>) => Promise<RouteReply<R>>;
 };
 
 export interface NativeRoutes {
-  readonly handlers: NativeHandlers;
+  readonly handlers: NativeHandlers & SignInHandlers;
   readonly gate: Gate;
 }
 
@@ -55,35 +59,29 @@ export async function registerNativeRoutes(app: FastifyInstance, native: NativeR
   await app.register(swagger, OPENAPI_OPTIONS);
   app.addSchema(ERROR_REPLY_SCHEMA);
   app.decorateRequest("admission", null);
-  for (const name of Object.keys(ROUTES) as RouteName[]) registerRoute(app, name, native);
+  for (const name of Object.keys(ROUTE_ROLES) as GuardedRouteName[]) registerRoute(app, name, native);
+  for (const name of SIGN_IN_ROUTES) registerOpenRoute(app, name, native.handlers);
   registerOpenApi(app);
 }
 
-function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, native: NativeRoutes): void {
+function registerRoute<R extends GuardedRouteName>(
+  app: FastifyInstance,
+  name: R,
+  native: NativeRoutes,
+): void {
   const row: Row = ROUTES[name];
   const handle: NativeHandlers[R] = native.handlers[name];
   const letIn = (request: FastifyRequest) =>
-    authorize(native.gate, name, { authorization: request.headers.authorization, params: request.params });
+    authorize(native.gate, name, {
+      authorization: request.headers.authorization,
+      certificate: request.clientCertificate?.sha256,
+      params: request.params,
+    });
   app.route({
-    method: row.method,
-    url: row.path,
-    bodyLimit: NATIVE_BODY_LIMIT_BYTES,
-    config: { operation: name },
-    schema: {
-      operationId: name,
-      summary: row.summary,
-      security: BEARER_SECURITY,
-      querystring: row.query ?? NOTHING,
-      ...(row.params && { params: row.params }),
-      ...(row.body && { body: row.body }),
-      response: { 200: successReply(row.reply), ...ERROR_REPLIES },
-    },
+    ...describe(name, row, BEARER_SECURITY),
     // Before the body is read: a stranger's body costs nothing, and tells nothing.
     onRequest: async (request) => {
       request.admission = await letIn(request);
-    },
-    preValidation: async (request) => {
-      if (row.body === undefined) refuseBody(request);
     },
     handler: async (request) => {
       if (request.admission === null)
@@ -94,6 +92,38 @@ function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, nativ
         : await act(request.admission);
     },
   });
+}
+
+function registerOpenRoute<R extends OpenRouteName>(
+  app: FastifyInstance,
+  name: R,
+  handlers: SignInHandlers,
+): void {
+  const row: Row = ROUTES[name];
+  const handle: SignInHandlers[R] = handlers[name];
+  app.route({ ...describe(name, row, []), handler: (request) => handle(inputOf<R>(row, request)) });
+}
+
+/** What every route has, whoever may call it. */
+function describe(name: RouteName, row: Row, security: typeof BEARER_SECURITY) {
+  return {
+    method: row.method,
+    url: row.path,
+    bodyLimit: NATIVE_BODY_LIMIT_BYTES,
+    config: { operation: name },
+    schema: {
+      operationId: name,
+      summary: row.summary,
+      security,
+      querystring: row.query ?? NOTHING,
+      ...(row.params && { params: row.params }),
+      ...(row.body && { body: row.body }),
+      response: { 200: successReply(row.reply), ...ERROR_REPLIES },
+    },
+    preValidation: async (request: FastifyRequest) => {
+      if (row.body === undefined) refuseBody(request);
+    },
+  };
 }
 
 /** How often something may be revoked under one request before it gives up. */

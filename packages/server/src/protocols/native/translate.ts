@@ -17,7 +17,7 @@ import type { UnitReport } from "../../core/operations/report-units.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
-const at = (ms: number): string => new Date(ms).toISOString();
+export const at = (ms: number): string => new Date(ms).toISOString();
 
 export function projectView(project: ProjectRecord): ProjectView {
   return { id: project.id, name: project.name, createdAt: at(project.createdAtMs) };
@@ -119,7 +119,7 @@ export function changeView(report: ChangeReport): ChangeView {
 }
 
 export function principalView(principal: PrincipalRecord): PrincipalView {
-  const { id, name, kind, state, grants, requestsPerSecond, createdAtMs } = principal;
+  const { id, name, kind, state, grants, requestsPerSecond, identity, certificate } = principal;
   return {
     id,
     name,
@@ -127,7 +127,9 @@ export function principalView(principal: PrincipalRecord): PrincipalView {
     state,
     grants: grants.map(({ role, projectId }) => ({ role, project: projectId ?? null })),
     requestsPerSecond: requestsPerSecond ?? null,
-    createdAt: at(createdAtMs),
+    identity: identity ?? null,
+    certificate: certificate ?? null,
+    createdAt: at(principal.createdAtMs),
   };
 }
 

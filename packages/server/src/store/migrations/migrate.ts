@@ -2,6 +2,7 @@ import { Failure } from "../../core/errors.ts";
 import type { Script } from "../script.ts";
 import { foundation } from "./0001-foundation.ts";
 import { access } from "./0003-access.ts";
+import { identities } from "./0006-identities.ts";
 
 /** Migrations in order; a number is never used again. Each is done whole, in the transaction that notes it. */
 const MIGRATIONS: readonly {
@@ -11,6 +12,7 @@ const MIGRATIONS: readonly {
 }[] = [
   { id: 1, name: "foundation", statements: foundation },
   { id: 2, name: "access", statements: access },
+  { id: 3, name: "identities", statements: identities },
 ];
 
 /**
