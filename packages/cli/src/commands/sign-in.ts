@@ -3,7 +3,6 @@ import { ClavigerClient, ClavigerError } from "@claviger/sdk";
 import { inOpenSession, verb } from "../command.ts";
 import { keepToken, keptToken, keptTokensPath } from "../kept-tokens.ts";
 import { openBrowser } from "../open-browser.ts";
-import { askIdToken } from "../sign-in-flow.ts";
 import { note, plain } from "../terminal.ts";
 
 export function signInCommands(program: Command): void {
@@ -19,6 +18,8 @@ export function signInCommands(program: Command): void {
         const { client, address } = session;
         keptToken(address, process.env); // who cannot keep a token should hear of it before the browser opens
         const begun = await client.beginSignIn();
+        // Only here, for every other command would wait for what it brings with it.
+        const { askIdToken } = await import("../sign-in-flow.ts");
         const idToken = await askIdToken(begun, (url) => {
           note(`Open this address in a browser on this machine, and sign in:\n\n  ${plain(url)}\n`);
           if (browser) openBrowser(url);
