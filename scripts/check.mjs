@@ -20,6 +20,7 @@ const STEPS = {
   lint: [bin("oxlint"), "--type-aware"],
   types: [bin("tsc"), "-p", "."],
   boundaries: [bin("depcruise"), "--no-progress", ...folders],
+  "sdk docs": [bin("typedoc"), "--emit", "none", "--logLevel", "Warn"],
   "dead code": [bin("knip"), "--no-config-hints", "--no-progress"],
   "house rules": [join(ROOT, "scripts", "check-house-rules.mjs")],
 };

@@ -21,6 +21,7 @@ const TASKS = {
   soak: ([name, ...args]) => (name === "crash" ? [at("test/crash/soak.ts"), ...args] : undefined),
   test: (args) => [at("scripts/run-tests.mjs"), ...args],
   check: (args) => [at("scripts/check.mjs"), ...args],
+  docs: ([name]) => (name === "sdk" ? [join(BIN, "typedoc")] : undefined),
   format: () => [join(BIN, "prettier"), "--write", ROOT],
 };
 
@@ -36,6 +37,7 @@ if (nodeArgs === undefined) {
   soak crash      kill the daemon at random for as long as --minutes says
   test            run check, then every test
   check           format, lint, types, boundaries, dead code, house rules
+  docs sdk        write the documentation of the SDK to dist/sdk-docs
   format          format every file`);
   process.exit(2);
 }

@@ -66,13 +66,16 @@ describe("the SDK", () => {
     expect(await codeOf(stranger.status())).toBe("server-not-trusted");
     using unsuspecting = new ClavigerClient(daemon);
     expect(await codeOf(unsuspecting.status())).toBe("server-not-trusted");
-    const { port } = new URL(daemon.address);
-    using misnamed = new ClavigerClient({
-      ...daemon,
-      address: `https://127.0.0.2:${port}`,
-      tls: { ca: ca.pem },
+  });
+
+  test("sends nothing to a service whose certificate has another name", async () => {
+    const { cert, key } = await ca.issueServer({ names: [{ type: "dns", value: "elsewhere.example" }] });
+    await using daemon = await startBehindTls({
+      CLAVIGER_TLS_CERT: folder.write("elsewhere.pem", cert),
+      CLAVIGER_TLS_KEY: folder.write("elsewhere.key", key),
     });
-    expect(await codeOf(misnamed.status())).toMatch(/server-(?:not-trusted|unreachable)/);
+    using misled = new ClavigerClient({ ...daemon, tls: { ca: ca.pem } });
+    expect(await codeOf(misled.status())).toBe("server-not-trusted");
   });
 
   test("is not talked out of it by NODE_TLS_REJECT_UNAUTHORIZED", async () => {

@@ -9,6 +9,7 @@ import { connect as connectTls, createServer as createTlsServer } from "node:tls
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { buildApp } from "../../packages/server/src/http/app.ts";
+import { HTTP_LIMITS } from "../../packages/server/src/http/limits.ts";
 import { TlsFront } from "../../packages/server/src/http/tls-front.ts";
 import type { TlsMaterial } from "../../packages/server/src/http/tls-front.ts";
 import { createLog } from "../../packages/server/src/ops/log.ts";
@@ -172,6 +173,19 @@ async function clientHello(): Promise<Buffer> {
   catcher.close();
   return hello;
 }
+
+test("a connection on which nothing has come does not hold up a stop", async () => {
+  const { port } = await start(server);
+  const silent = connectTcp(port, "127.0.0.1");
+  await once(silent, "connect");
+  expect((await get(port)).status).toBe(200); // by now the server has seen the silent one too
+  const closed = Promise.all(started.splice(0).map(({ close }) => close())).then(() => "closed");
+  const late = new Promise((resolve) =>
+    setTimeout(resolve, HTTP_LIMITS.headersTimeoutMs / 2, "late").unref(),
+  );
+  expect(await Promise.race([closed, late])).toBe("closed");
+  silent.destroy();
+});
 
 describe("plain HTTP to a port that speaks TLS", () => {
   test.for([

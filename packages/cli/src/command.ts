@@ -7,12 +7,31 @@ import { OpenSession, Session } from "./session.ts";
 
 /** A noun that verbs belong to. `about` is its line in the list of commands and opens its help. */
 export function noun(program: Command, name: string, about: string): Command {
-  return settled(program.command(name)).description(about).helpCommand(false);
+  return settled(program.command(name))
+    .description(about)
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      `\nSee \`claviger ${name} <command> --help\` for what each takes, with an example.`,
+    );
+}
+
+const EXAMPLES = new WeakMap<Command, string>();
+
+/** Shows what a user may type, below the help of the command. */
+export function withExample(command: Command, example: string): Command {
+  EXAMPLES.set(command, example);
+  return command.addHelpText("after", `\nExample:\n${example.replace(/^/gm, "  ")}`);
+}
+
+/** The example of a command, one command line a line; undefined for nouns. */
+export function exampleOf(command: Command): string | undefined {
+  return EXAMPLES.get(command);
 }
 
 /** A verb: `about` is its paragraph of help (the first sentence is its line in lists), `example` what a user may type. */
 export function verb(parent: Command, name: string, about: string, example: string): Command {
-  return settled(parent.command(name))
+  const command = settled(parent.command(name))
     .summary(about.split(/\.(?:\s|$)/, 1)[0] ?? about)
     .description(about)
     .option("--json", "print the API's view as one JSON document")
@@ -24,8 +43,8 @@ export function verb(parent: Command, name: string, about: string, example: stri
     )
     .option("--ca <file>", "CA of the service, PEM (default: CLAVIGER_CA, else those that Node.js trusts)")
     .option("--client-cert <file>", "certificate of the client, PEM (default: CLAVIGER_CLIENT_CERT)")
-    .option("--client-key <file>", "its key, PEM (default: CLAVIGER_CLIENT_KEY)")
-    .addHelpText("after", `\nExample:\n${example.replace(/^/gm, "  ")}`);
+    .option("--client-key <file>", "its key, PEM (default: CLAVIGER_CLIENT_KEY)");
+  return withExample(command, example);
 }
 
 /** Gives an action the session of its command, and closes it behind it. */

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { changeCommands } from "./commands/change.ts";
+import { completionCommand } from "./commands/completion.ts";
 import { daemonCommands } from "./commands/daemon.ts";
 import { keyCommands } from "./commands/key.ts";
 import { masterKeyCommands } from "./commands/master-key.ts";
@@ -47,6 +48,7 @@ First steps:
   roleCommands(program);
   tokenCommands(program);
   daemonCommands(program);
+  completionCommand(program);
   return program;
 }
 

@@ -13,6 +13,7 @@ export type Loose<T> = {
 /** What a call of the route takes: `params`, `query` and `body`, as far as it has them. */
 export type CallInput<R extends RouteName> = { [Part in keyof RouteInput<R>]: Loose<RouteInput<R>[Part]> };
 
+/** How one call is made. */
 export interface CallOptions {
   /** Ends the call; it rejects with the signal's reason. What was sent may be done nevertheless. */
   readonly signal?: AbortSignal | undefined;

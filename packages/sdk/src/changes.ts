@@ -36,6 +36,7 @@ export class Changes {
     return eachItem((after) => this.list({ limit: WHOLE_PAGE, after }));
   }
 
+  /** Shows a change. Errors: `change-not-found`. */
   get(id: string, options?: CallOptions): Promise<ChangeView> {
     return this.#caller.call("getChange", { params: { change: id } }, options);
   }

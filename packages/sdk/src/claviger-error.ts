@@ -1,6 +1,7 @@
 import type { ErrorCategory, ErrorReply } from "@claviger/api";
 import type { TransportError, TransportFault, TransportReply } from "./transport.ts";
 
+/** What a ClavigerError is made from; the fields are those of the error. */
 export interface ClavigerErrorFields {
   readonly code: string;
   readonly category: ErrorCategory;
@@ -18,6 +19,7 @@ export interface ClavigerErrorFields {
 export class ClavigerError extends Error {
   /** Stable: a code of docs/errors.md, or one of ClientFailureCode where the service did not speak. */
   readonly code: string;
+  /** What kind of failure it is; `blocked` and `unavailable` may be over when their cause is gone. */
   readonly category: ErrorCategory;
   /** One sentence: what to do now. */
   readonly advice: string;

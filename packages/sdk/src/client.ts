@@ -13,6 +13,7 @@ import { Units } from "./units.ts";
 import type { Until, WaitOptions } from "./wait-for-change.ts";
 import { waitForChange } from "./wait-for-change.ts";
 
+/** Where the service is, who calls, and how. */
 export interface ClavigerClientOptions {
   /** `https://keys.example.org:8440`, say; a path is put before the paths of the API. */
   readonly address: string | URL;
@@ -37,11 +38,17 @@ export interface ClavigerClientOptions {
  * nothing was done; and, for GETs, encrypt, decrypt and data-key, when the connection was lost.
  */
 export class ClavigerClient {
+  /** Projects: `create`, `list`, `all`. */
   readonly projects: Projects;
+  /** Keys of projects, and what they are for: `encrypt`, `decrypt`, `generateDataKey`. */
   readonly keys: Keys;
+  /** Crypto units. */
   readonly units: Units;
+  /** Registers of crypto units. */
   readonly masterKeys: MasterKeys;
+  /** Master-key changes. */
   readonly changes: Changes;
+  /** Who may call. */
   readonly principals: Principals;
   readonly #line: Line;
 
@@ -113,6 +120,7 @@ export class ClavigerClient {
     this.#line.transport.close();
   }
 
+  /** `close`, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -5,15 +5,16 @@ import { WHOLE_PAGE } from "./caller.ts";
 import type { Page } from "./pages.ts";
 import { eachItem } from "./pages.ts";
 
-/** Names of the project and of the key in it, or their ids. */
-interface InProject {
+/** Name or id of the project. */
+export interface InProject {
   readonly project: string;
 }
-interface OneKey extends InProject {
+/** Names of the project and of the key in it, or their ids. */
+export interface OneKey extends InProject {
   readonly key: string;
 }
 /** Pairs that are authenticated with a ciphertext and not secret; decrypt needs the same pairs, in any order. */
-interface WithContext {
+export interface WithContext {
   readonly context?: Context | undefined;
 }
 /** Which version of which key was used. */
@@ -22,12 +23,15 @@ interface Used {
   readonly keyVersion: number;
 }
 
+/** A ciphertext, which names its key and version itself. */
 export interface Encrypted extends Used {
   readonly ciphertext: Uint8Array<ArrayBuffer>;
 }
+/** A plaintext, and which key opened it. */
 export interface Decrypted extends Used {
   readonly plaintext: Uint8Array<ArrayBuffer>;
 }
+/** A data key: in clear, to use and forget, and as a ciphertext, to keep beside the data. */
 export interface DataKey extends Encrypted, Decrypted {}
 
 /** Keys of a project, and their use. Bytes are Uint8Array here and base64 on the wire. */
@@ -63,6 +67,7 @@ export class Keys {
     return this.#caller.call("rotateKey", { params: { project, key } });
   }
 
+  /** Enables a key again. Errors: `key-not-found`. */
   enable({ project, key }: OneKey): Promise<KeyView> {
     return this.#caller.call("enableKey", { params: { project, key } });
   }

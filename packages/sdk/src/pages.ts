@@ -1,6 +1,8 @@
 /** One page of a list. `next` is what to give as `after` for the page behind it; null on the last. */
 export interface Page<Item> {
+  /** In the order of the list. */
   readonly items: Item[];
+  /** Null on the last page. */
   readonly next: string | null;
 }
 

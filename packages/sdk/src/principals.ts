@@ -5,10 +5,14 @@ import { WHOLE_PAGE } from "./caller.ts";
 import type { Page } from "./pages.ts";
 import { eachItem } from "./pages.ts";
 
-type NewPrincipal = CallInput<"createPrincipal">["body"];
-type Grant = CallInput<"grantRole">["body"];
-type Identity = CallInput<"linkIdentity">["body"];
-type NewToken = CallInput<"createToken">["body"];
+/** A principal to create: its name, kind, roles and limit, and when its first token ends. */
+export type NewPrincipal = CallInput<"createPrincipal">["body"];
+/** A role, for one project or, without `project`, for the whole service. */
+export type Grant = CallInput<"grantRole">["body"];
+/** A person as an OpenID Connect issuer names it: `iss` and `sub` of its ID tokens. */
+export type Identity = CallInput<"linkIdentity">["body"];
+/** A token to create: what it is for, and when it ends. */
+export type NewToken = CallInput<"createToken">["body"];
 
 /** Principals: who may call, with which roles, and with which tokens. A principal is named by its name or its id. */
 export class Principals {
@@ -33,6 +37,7 @@ export class Principals {
     return eachItem((after) => this.list({ limit: WHOLE_PAGE, after }));
   }
 
+  /** Errors: `principal-not-found`. */
   get(principal: string): Promise<PrincipalView> {
     return this.#caller.call("getPrincipal", { params: { principal } });
   }
@@ -42,6 +47,7 @@ export class Principals {
     return this.#caller.call("whoAmI", {});
   }
 
+  /** Lets a principal call again. */
   enable(principal: string): Promise<PrincipalView> {
     return this.#caller.call("enablePrincipal", { params: { principal } });
   }

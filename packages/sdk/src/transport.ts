@@ -14,6 +14,7 @@ export interface Transport {
 /** Makes the transport to one address (`http:` or `https:`, without query; a path is put before every request's path). */
 export type ConnectTransport = (address: URL) => Transport;
 
+/** One request, without its address. */
 export interface TransportRequest {
   readonly method: "GET" | "POST" | "DELETE";
   /** Begins with a slash; encoded, with its query. */
@@ -24,7 +25,9 @@ export interface TransportRequest {
   readonly signal: AbortSignal | undefined;
 }
 
+/** A whole reply, whatever its status. */
 export interface TransportReply {
+  /** HTTP status. */
   readonly status: number;
   /** The `Retry-After` header as it came. */
   readonly retryAfter: string | null;
@@ -73,6 +76,7 @@ export type TransportFault =
 
 /** There is no whole reply. `fault` says why, the message is for people. */
 export class TransportError extends Error {
+  /** Why, for programs. */
   readonly fault: TransportFault;
 
   constructor(fault: TransportFault, message: string, cause?: unknown) {

@@ -6,6 +6,7 @@ import { pause } from "./retry.ts";
 /** A state (reached also when the change has already gone on from it), or a condition on what the API shows. */
 export type Until = ChangeStateName | ((change: ChangeView) => boolean);
 
+/** How a change is waited for. */
 export interface WaitOptions {
   /** Called with every look at the change, the last one included. */
   readonly onProgress?: ((change: ChangeView) => void) | undefined;

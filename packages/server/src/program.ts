@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
 import { CONFIG_KEYS, KEY_NAMES, flagOf, isSecretKey } from "./ops/config-keys.ts";
-import type { Flags, Sources } from "./ops/config-sources.ts";
+import type { Flags } from "./ops/config-sources.ts";
 import { NOUNS, VERBS } from "./verbs/table.ts";
-import type { Verb } from "./verbs/verb.ts";
+import type { Verb, VerbCall } from "./verbs/verb.ts";
 import { VERSION } from "./version.ts";
 
 const HEAD =
@@ -20,10 +20,7 @@ First steps:
 
 /** The command line of `clavigerd`; `run` has a verb done and takes its exit status. */
 export function buildProgram(
-  run: (
-    verb: Verb,
-    call: { flags: Flags; args: readonly string[]; options: Sources["flags"] },
-  ) => Promise<void>,
+  run: (verb: Verb, call: Pick<VerbCall, "args" | "options"> & { readonly flags: Flags }) => Promise<void>,
 ): Command {
   const program = settled(new Command("clavigerd"))
     .description(HEAD)

@@ -102,6 +102,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   });
   app.addHook("preClose", (done) => {
     stopping = true;
+    tls?.closeSilent();
     done();
   });
   app.addHook("onRequest", (request, reply, done) => {

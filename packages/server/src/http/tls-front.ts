@@ -50,6 +50,7 @@ const HANDSHAKE = 0x16;
 export class TlsFront {
   readonly #presentFailure: PresentFailure;
   readonly #servers = new Set<https.Server>();
+  readonly #silent = new Set<Socket>();
   readonly #admitted = new WeakMap<Socket, TlsMaterial>();
   #material: TlsMaterial;
   #replacedAtMs = Number.NEGATIVE_INFINITY;
@@ -91,15 +92,25 @@ export class TlsFront {
     return this.#admitted.get(socket) === this.#material;
   }
 
+  /** Closes connections on which nothing has come yet: when the service stops, it does not wait for them. */
+  closeSilent(): void {
+    for (const socket of this.#silent) socket.destroy();
+  }
+
   /** Looks at the first byte, gives it back, and lets nothing but TLS pass. */
   #tellApart(socket: Socket, pass: () => void): void {
     const deadline = setTimeout(() => socket.destroy(), HTTP_LIMITS.headersTimeoutMs);
     const broken = (): void => void socket.destroy();
-    socket.once("close", () => clearTimeout(deadline));
+    const heard = (): void => {
+      clearTimeout(deadline);
+      this.#silent.delete(socket);
+    };
+    this.#silent.add(socket);
+    socket.once("close", heard);
     socket.once("error", broken);
     socket.once("end", broken);
     socket.once("data", (first: Buffer) => {
-      clearTimeout(deadline);
+      heard();
       socket.off("error", broken);
       socket.off("end", broken);
       if (first[0] === HANDSHAKE) {

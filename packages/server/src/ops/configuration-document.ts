@@ -18,8 +18,8 @@ the environment; flags of \`clavigerd\`. The TOML file is the one that \`--confi
 \`claviger.toml\` in the data folder, if it is there. Relative paths in the file begin in the folder of the file, others in
 the working directory.
 
-A key, a variable that begins with \`CLAVIGER_\`, or a flag that is not known is an error (\`config-invalid\`), which names the
-nearest one that is. \`clavigerd config check\` says whether a start would take the configuration; \`clavigerd config print\`
+A key, or a variable that begins with \`CLAVIGER_\`, that is not known is an error (\`config-invalid\`), which names the nearest
+one that is; so is a flag (exit status 2). \`clavigerd config check\` says whether a start would take the configuration; \`clavigerd config print\`
 shows every key, its value and who gave it. Neither starts anything, and \`claviger config check\` and
 \`claviger config print\` are the same where the daemon is installed.
 
