@@ -14,6 +14,8 @@ let issuer: HandMadeIssuer;
 let daemon: TestDaemon;
 let admin: ClavigerClient;
 let anyone: ClavigerClient;
+/** Of the daemon's log. */
+let lines: string[];
 
 beforeAll(async () => {
   issuer = await HandMadeIssuer.start();
@@ -24,7 +26,8 @@ afterAll(async () => {
 
 // Failures are counted by the daemon, so that each test has one of its own.
 beforeEach(async () => {
-  daemon = await startTestDaemon({ env: envOf(issuer) });
+  lines = [];
+  daemon = await startTestDaemon({ env: envOf(issuer), log: (line) => lines.push(line) });
   admin = new ClavigerClient(daemon);
   anyone = new ClavigerClient({ address: daemon.address, retries: 0 });
   await admin.principals.create({ name: "anna", kind: "person", grants: [{ role: "auditor" }] });
@@ -174,6 +177,19 @@ test("when the issuer rotates its key, the new one is taken after a while, and t
     .poll(async () => outcome(await issuer.token(await claims())), { timeout: 60_000, interval: 2_000 })
     .toBe("anna");
   expect(await outcome(former)).toBe("sign-in-refused");
+});
+
+test("a failure is logged with its code and its reason, and neither with the token nor with what it says", async () => {
+  const kept = await issuer.token(await claims({ email: "anna@example.org", aud: "somebody-else" }));
+  await outcome(kept);
+  await outcome(await issuer.token(await claims({ sub: "nobody-yet" })));
+  const failures = lines.filter((line) => line.includes("A sign-in failed"));
+  expect(failures.map((line) => JSON.parse(line) as object)).toMatchObject([
+    { level: "warn", code: "sign-in-refused", reason: expect.stringContaining('"aud"') as unknown },
+    { level: "warn", code: "identity-unknown", msg: expect.stringContaining("nobody-yet") as unknown },
+  ]);
+  expect(lines.join("")).not.toContain(kept.split(".")[1]);
+  expect(lines.join("")).not.toContain("anna@example.org");
 });
 
 test("too many failures are refused before anything is looked at, and nobody else is disturbed", async () => {

@@ -374,7 +374,7 @@ export const ROUTES = {
   whoAmI: {
     method: "GET",
     path: "/v1/whoami",
-    summary: "Who calls: the principal of the token",
+    summary: "Who calls: the principal of the token or the client certificate",
     reply: PrincipalView,
   },
   enablePrincipal: {

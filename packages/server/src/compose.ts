@@ -129,7 +129,11 @@ export async function composeDaemon(
       provider: openIdIssuer({ ...config.oidc, clock }),
       tokenMs: config.oidc.tokenMs,
     },
-    signInFailed: ({ code, cause }) => log.warn({ code, err: cause }, "A sign-in failed."),
+    signInFailed: ({ code, message, cause }) => {
+      // Not the error itself, which may carry the claims of the token.
+      const reason = cause instanceof Error ? cause.message : undefined;
+      log.warn({ code, reason }, `A sign-in failed: ${message}`);
+    },
     version: VERSION,
   };
   const app = buildApp({

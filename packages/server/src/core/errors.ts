@@ -314,7 +314,7 @@ export const FAILURES = {
   "identity-taken": row(
     "conflict",
     "Another principal has this identity.",
-    "Find it with `claviger principal list`, and take the identity from it with `claviger principal unlink`.",
+    "Find it with `claviger principal list --json`, and take the identity from it with `claviger principal unlink`.",
   ),
   "identity-needs-person": row(
     "precondition",
@@ -324,7 +324,7 @@ export const FAILURES = {
   "certificate-taken": row(
     "conflict",
     "Another principal is bound to this certificate.",
-    "Give each principal a certificate of its own, or free it with `claviger principal certificate NAME --none`.",
+    "Give each principal a certificate of its own, or free the other one (`claviger principal list --json` shows it) with `claviger principal certificate NAME --none`.",
   ),
   "token-not-found": row(
     "absent",

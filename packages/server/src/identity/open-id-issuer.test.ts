@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { HandMadeIssuer } from "../../../../test/sign-in/hand-made-issuer.ts";
 import { systemClock } from "../core/clock.ts";
+import type { Failure } from "../core/errors.ts";
 import { isFetchable } from "./bounded-get.ts";
 import { openIdIssuer } from "./open-id-issuer.ts";
 
@@ -80,6 +81,22 @@ test.for<[string, (issuer: string) => readonly [string, Answer]]>([
   expect(issuer.asked).not.toContain("/other");
   issuer.instead.clear();
   expect(await openId.verify(idToken)).toMatchObject({ subject: "anna" });
+});
+
+test("when its keys are not there any more, it is asked anew where they are", async () => {
+  const { issuer, claims, client } = await issuerAndClient();
+  const openId = client();
+  await openId.verify(await issuer.token(claims));
+  await issuer.rotate("ES256");
+  issuer.instead.set("/keys", json({}, 410));
+  await expect
+    .poll(async () => openId.verify(await issuer.token(claims)).catch((error: Failure) => error.code), {
+      timeout: 30_000,
+    })
+    .toBe("identity-provider-unavailable");
+  issuer.instead.set(DISCOVERY, json({ issuer: issuer.issuer, jwks_uri: `${issuer.issuer}/moved` }));
+  issuer.instead.set("/moved", json({ keys: [issuer.publishedKey] }));
+  expect(await openId.verify(await issuer.token(claims))).toMatchObject({ subject: "anna" });
 });
 
 test.for([

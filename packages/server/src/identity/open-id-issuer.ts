@@ -43,7 +43,15 @@ export function openIdIssuer(options: OpenIdIssuerOptions): IdentityProvider {
   return {
     issuer,
     clientId,
-    verify: async (idToken) => provedBy(await verified(idToken, await keysNow(), options), clientId),
+    verify: async (idToken) => {
+      try {
+        return provedBy(await verified(idToken, await keysNow(), options), clientId);
+      } catch (error) {
+        // Its keys may be elsewhere now.
+        if (isFailure(error, "identity-provider-unavailable")) found = undefined;
+        throw error;
+      }
+    },
   };
 }
 
