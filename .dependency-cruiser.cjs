@@ -11,6 +11,7 @@ const TEST = "\\.test\\.ts$";
 const SERVER = "^packages/server/src/";
 const API = "^packages/api/src/";
 const SDK = "^packages/sdk/src/";
+const AUDIT = "^packages/audit/src/";
 
 /** Matches the named packages and their declarations: `npm("pg")` is node_modules/pg/ and node_modules/@types/pg/. */
 const npm = (...names) => `(^|/)node_modules/(@types/)?(${names.join("|")})/`;
@@ -36,6 +37,12 @@ module.exports = {
         node: false,
       },
     ),
+    only(
+      "audit-imports-itself",
+      "An auditor verifies an export with this package and Node.js alone.",
+      AUDIT,
+      [AUDIT],
+    ),
     only("sdk-imports-api", "sdk is installed on its own: it imports api, and no native dependency.", SDK, [
       SDK,
       API,
@@ -47,11 +54,12 @@ module.exports = {
       from: { path: SDK, pathNot: TEST },
       to: { path: API, dependencyTypesNot: ["type-only"] },
     },
-    only("cli-imports-sdk", "cli speaks to the daemon through sdk.", "^packages/cli/", [
+    only(
+      "cli-imports-sdk",
+      "cli speaks to the daemon through sdk, and verifies exports itself.",
       "^packages/cli/",
-      SDK,
-      npm("commander", "openid-client"),
-    ]),
+      ["^packages/cli/", SDK, AUDIT, npm("commander", "openid-client")],
+    ),
     only("console-imports-sdk", "console speaks to the daemon through sdk.", "^packages/console/", [
       "^packages/console/",
       SDK,
@@ -114,11 +122,21 @@ module.exports = {
       `${SERVER}identity/`,
       [`${SERVER}(core|identity)/`, npm("jose")],
     ),
+    only(
+      "audit-log-imports-core",
+      "The audit log keeps and signs what core hands it: no store, unit or protocol.",
+      `${SERVER}audit/`,
+      [`${SERVER}(core|audit)/`, AUDIT],
+    ),
     {
       name: "node-sqlite-in-store",
-      comment: "SQLite is opened by the store; ops/data-folder-lock.ts uses its lock on the data folder.",
+      comment:
+        "SQLite is opened by the store and the audit log; ops/data-folder-lock.ts uses its lock on the data folder.",
       severity: "error",
-      from: { path: "^packages/", pathNot: [`${SERVER}store/`, `${SERVER}ops/data-folder-lock\\.ts$`, TEST] },
+      from: {
+        path: "^packages/",
+        pathNot: [`${SERVER}(store|audit)/`, `${SERVER}ops/data-folder-lock\\.ts$`, TEST],
+      },
       to: { path: "^(node:)?sqlite$" },
     },
     only(

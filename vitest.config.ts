@@ -6,6 +6,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["packages/**/*.test.ts", "test/**/*.test.ts"],
+    // What the tests need and this machine may lack, installed where that is allowed.
+    globalSetup: ["test/set-up/postgresql.ts"],
     pool: "forks",
     maxWorkers: 2,
     // Real key derivation, real fsync and real processes take their time, more so on a busy machine.

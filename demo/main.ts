@@ -1,15 +1,18 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
+import { auditKey, verifyExport } from "@claviger/audit";
 import { ClavigerClient } from "@claviger/sdk";
 import { abortable } from "./abortable.ts";
 import { LoadCrew } from "./load/load-crew.ts";
 import { USAGE, WrongUsage, readOptions } from "./options.ts";
 import type { DemoOptions } from "./options.ts";
+import type { AuditCheck } from "./outcome.ts";
 import { outcomeOf } from "./outcome.ts";
 import { runPhases } from "./phases.ts";
 import { Progress } from "./progress.ts";
 import { report } from "./report.ts";
+import type { ServerProcess } from "./server-process.ts";
 import { startServer } from "./server-process.ts";
 import { faultsOf } from "./verdict.ts";
 
@@ -65,11 +68,15 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
   );
   decrypting.finish(reckoning.ciphertexts, reckoning.ciphertexts);
 
+  const audit = await abortable(signal, verifyAudit(server));
+  progress.say(`audit       ${audit.records} records verified in ${audit.seconds.toFixed(1)} s`);
+
   const seconds = (performance.now() - startedMs) / 1000;
   const outcome = outcomeOf(
     { projects: options.projects, units: options.units, seconds },
     measured,
     reckoning,
+    audit,
   );
   const faults = faultsOf(outcome);
   const table = report(outcome, measured, faults);
@@ -78,6 +85,19 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
     console.log(JSON.stringify(outcome));
   } else console.log(table);
   return faults.length === 0 ? 0 : 1;
+}
+
+/** Exports the whole audit log and verifies it here, with the keys that the service names: hashes, chains, signatures. */
+async function verifyAudit(server: ServerProcess): Promise<AuditCheck> {
+  using admin = new ClavigerClient(server);
+  const startedMs = performance.now();
+  const trusted = (await admin.audit.keys()).map(({ pem }) => auditKey(pem));
+  const lines = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const text of admin.audit.export()) yield Buffer.from(text, "utf8");
+  };
+  const { faultCount, records } = await verifyExport(lines(), { trusted });
+  const seconds = (performance.now() - startedMs) / 1000;
+  return { verified: faultCount === 0 && records > 0, records, seconds };
 }
 
 class Interrupted extends Error {

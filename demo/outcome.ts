@@ -38,10 +38,19 @@ export interface Outcome {
   readonly to: string;
   readonly censusBefore: CensusView["patterns"];
   readonly censusAfter: CensusView["patterns"];
-  /** Whether the audit log of the run was verified: null as long as there is none. */
-  readonly auditVerified: boolean | null;
+  /** Whether the audit log of the run was verified and had no fault. */
+  readonly auditVerified: boolean;
+  readonly auditRecords: number;
+  readonly auditSeconds: number;
   readonly changeSeconds: number;
   /** Of the whole run. */
+  readonly seconds: number;
+}
+
+/** What verification of the audit log came to. */
+export interface AuditCheck {
+  readonly verified: boolean;
+  readonly records: number;
   readonly seconds: number;
 }
 
@@ -49,6 +58,7 @@ export function outcomeOf(
   run: { readonly projects: number; readonly units: number; readonly seconds: number },
   measured: Measured,
   reckoning: Reckoning,
+  audit: AuditCheck,
 ): Outcome {
   const { before, during, after, change, censusBefore, censusAfter } = measured;
   const all = sumTallies([measured.warmUp, before, during, after]);
@@ -80,7 +90,9 @@ export function outcomeOf(
     to: change.to,
     censusBefore: censusBefore.patterns,
     censusAfter: censusAfter.patterns,
-    auditVerified: null,
+    auditVerified: audit.verified,
+    auditRecords: audit.records,
+    auditSeconds: Math.round(audit.seconds * 10) / 10,
     changeSeconds: Math.round(change.seconds * 10) / 10,
     seconds: Math.round(run.seconds * 10) / 10,
   };

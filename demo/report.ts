@@ -34,6 +34,7 @@ export function report(outcome: Outcome, measured: Measured, faults: readonly st
     `census     before   ${censusLine(outcome.censusBefore)}`,
     `           after    ${censusLine(outcome.censusAfter)}`,
     `keys       ${count(outcome.ciphertexts)} ciphertexts of ${count(outcome.keys)} keys decrypted after a restart; ${count(outcome.lostKeys)} keys lost`,
+    `audit      ${count(outcome.auditRecords)} records ${outcome.auditVerified ? "verified" : "NOT VERIFIED"}, exported and checked in ${outcome.auditSeconds} s`,
     `time       the change ${outcome.changeSeconds} s, all ${outcome.seconds} s`,
     "",
     ...verdictLines(outcome, faults),

@@ -111,7 +111,7 @@ function holdsAll(lock) {
   return Object.entries(lock.packages).every(
     ([path, { version, optional, devOptional }]) =>
       !path.includes("node_modules/") ||
-      installed[path]?.version === version ||
+      (installed[path] !== undefined && installed[path].version === version) || // links have no version
       ((optional || devOptional) && installed[path] === undefined), // for another platform
   );
 }

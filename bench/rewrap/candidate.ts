@@ -68,15 +68,15 @@ async function fill(path: string, unit: CryptoUnit, rows: number, vp: Vp): Promi
   const connection = new SqliteConnection(path, { readOnly: false });
   const sql = `INSERT INTO keks (id, project_id, fence_id, kcv, wrapped, mk, row_version) VALUES (?, ?, 1, ?, ?, 1, 1)`;
   for (let done = 0; done < rows; done += FILL_TRANSACTION_ROWS) {
-    const parameters: unknown[][] = [];
+    const rowsOfOne: unknown[][] = [];
     for (let i = done; i < Math.min(rows, done + FILL_TRANSACTION_ROWS); i += 1) {
       const [kekId, projectId] = [uuid() as KekId, uuid() as ProjectId];
       const { kcv, wrapped } = await unit.keks.create({ ...SCOPE, projectId, kekId }, [vp]);
-      parameters.push([kekId, projectId, kcv, wrapped[0]?.blob]);
+      rowsOfOne.push([kekId, projectId, kcv, wrapped[0]?.blob]);
     }
     connection.write(
       (function* () {
-        yield { sql, parameters, many: true, returnsRows: false };
+        for (const parameters of rowsOfOne) yield { sql, parameters, returnsRows: false };
       })(),
     );
   }

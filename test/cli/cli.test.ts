@@ -9,6 +9,8 @@ import { VERBS } from "../../packages/server/src/verbs/table.ts";
 import { startTestDaemon } from "../daemon.ts";
 import { runTranscript } from "./run-transcript.ts";
 
+type Command = ReturnType<typeof buildProgram>;
+
 const FOLDER = fileURLToPath(new URL("transcripts", import.meta.url));
 const BIN = fileURLToPath(new URL("../../packages/cli/bin/claviger.js", import.meta.url));
 
@@ -67,10 +69,18 @@ describe.runIf(process.platform === "linux")("claviger on a terminal", () => {
 
 describe("claviger, for what clavigerd does", () => {
   it("hands on each of its verbs, and no other", () => {
-    const handedOn = buildProgram()
-      .commands.filter((command) => command.summary().endsWith("(by clavigerd)"))
-      .map((command) => command.name());
-    expect(handedOn).toEqual([...new Set(VERBS.map(({ words: [first] }) => first))]);
+    const isHandedOn = (command: Command) => command.summary().endsWith("(by clavigerd)");
+    const { commands } = buildProgram();
+    const verbs = commands.filter(isHandedOn).map((command) => command.name());
+    const ofNouns = commands.flatMap((noun) =>
+      noun.commands.filter(isHandedOn).map((command) => `${noun.name()} ${command.name()}`),
+    );
+    const missing = VERBS.map(({ words }) => words).filter(
+      ([first, second]) => !verbs.includes(first) && !ofNouns.includes(`${first} ${second}`),
+    );
+    expect(missing).toEqual([]);
+    for (const name of verbs) expect(VERBS.map(({ words: [first] }) => first)).toContain(name);
+    for (const name of ofNouns) expect(VERBS.map(({ words }) => words.join(" "))).toContain(name);
   });
 
   it("says where to run it where that is not installed", async () => {

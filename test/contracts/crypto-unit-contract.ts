@@ -71,7 +71,7 @@ export function flipped(bytes: Uint8Array, at: number): Uint8Array {
   return copy;
 }
 
-async function newKek(
+export async function newKek(
   unit: CryptoUnit,
   vp: Vp,
   binding = newBinding(unit.description.group),

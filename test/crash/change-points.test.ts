@@ -3,7 +3,8 @@ import { POINTS, SCENARIOS_OF_ONE_CHANGE } from "./points.ts";
 import { runPoint } from "./run-point.ts";
 import { Templates } from "./templates.ts";
 
-const templates = new Templates(300);
+/** More than two batches, which some points tell apart. */
+const templates = new Templates(220);
 afterAll(() => templates[Symbol.dispose]());
 
 describe("a change that is killed here loses no key and goes on when its verb is repeated", () => {

@@ -75,14 +75,19 @@ export class ClientLoad {
   /** A request was refused; `stop` tells. */
   failed = false;
 
-  constructor(client: ClavigerClient, ledger: Ledger, names: string) {
+  constructor(
+    client: ClavigerClient,
+    ledger: Ledger,
+    names: string,
+    creation: "creates" | "creates nothing" = "creates",
+  ) {
     this.#ledger = ledger;
     let created = 0;
     this.#running = Promise.all([
       this.#repeat((any) => encrypt(client, ledger, any.project)),
       this.#repeat((any) => decrypt(client, any)),
       this.#repeat((any) => dataKey(client, ledger, any.project)),
-      this.#loop(() => createProject(client, ledger, `${names}-${(created += 1)}`)),
+      creation === "creates" && this.#loop(() => createProject(client, ledger, `${names}-${(created += 1)}`)),
     ]);
     this.#running.catch(() => undefined); // whoever stops the load is told
   }

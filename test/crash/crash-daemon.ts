@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { composeDaemon } from "../../packages/server/src/compose.ts";
 import { createLog } from "../../packages/server/src/ops/log.ts";
 import { CHEAP_KDF } from "../contracts/software-units.ts";
 import { interpose } from "./calls.ts";
+import { clockOf } from "./clock-ahead.ts";
 
 /*
  * The daemon, which kills itself: `crash-daemon.ts <data folder> <call> <before|after> <n>`. It is the composed daemon of
@@ -29,11 +31,12 @@ const daemon = await composeDaemon(
   {
     dataFolder,
     listen: { host: "127.0.0.1", port: 0 },
+    backupFolder: join(dataFolder, "backups"),
     logLevel: "silent",
     expectedVps: {},
   },
   createLog("silent"),
-  { store, unit, kdf: CHEAP_KDF },
+  { store, unit, kdf: CHEAP_KDF, clock: clockOf(dataFolder) },
 );
 if (call === "") await daemon.stop();
 else process.stdout.write(`${daemon.url}\n`);

@@ -1,6 +1,9 @@
 import { rmSync } from "node:fs";
+import { systemClock } from "../../packages/server/src/core/clock.ts";
 import type { Vp } from "../../packages/server/src/core/ids.ts";
-import { openDatabase, openUnit, unitPath } from "./data-folder.ts";
+import { advanceChange } from "../../packages/server/src/core/master-key-change/advance-change.ts";
+import { openSqliteStore } from "../../packages/server/src/store/sqlite-store.ts";
+import { databasePath, openDatabase, openUnit, unitPath } from "./data-folder.ts";
 import { SECOND_UNIT } from "./steps.ts";
 import { SPARE_PROJECT } from "./templates.ts";
 
@@ -44,6 +47,21 @@ export async function activateElsewhere(folder: string): Promise<void> {
   if (!vp) throw new Error("NEW of the second unit is empty");
   await unit.registers.execute({ verb: "activate", type: "WK", vp });
   await unit.close();
+}
+
+/** The target is cleared from NEW of every unit, at their consoles, right after the change began to activate. */
+export async function loseTargetWhileActivating(folder: string): Promise<void> {
+  const store = openSqliteStore({ path: databasePath(folder), threads: "none" });
+  const { items } = await store.listChanges({ limit: 1, after: undefined, openOnly: true });
+  const [change] = items;
+  if (!change?.to) throw new Error("no change is open");
+  await advanceChange({ store, clock: systemClock }, change, { name: "activate" }, { by: "omar", note: "" });
+  for (const { address } of await store.listUnits({})) {
+    const unit = await openUnit(folder, address);
+    await unit.registers.execute({ verb: "clear", register: "NEW", type: "WK", vp: change.to });
+    await unit.close();
+  }
+  await store.close();
 }
 
 /** The second unit does not come back. */

@@ -5,6 +5,7 @@ import type { UnitState } from "../../packages/server/src/core/ports/store.ts";
 import type { CryptoUnit } from "../../packages/server/src/core/unit/crypto-unit.ts";
 import type { RegisterName } from "../../packages/server/src/core/unit/registers.ts";
 import { openSqliteStore } from "../../packages/server/src/store/sqlite-store.ts";
+import { mustWrapIn, WAYS, wrongForms } from "../model/state-rules.ts";
 import { databasePath, openDatabase, openUnit, unitPath } from "./data-folder.ts";
 
 /*
@@ -37,13 +38,18 @@ export interface Found {
   readonly counts: Readonly<Record<keyof typeof COUNTS, number>>;
 }
 
-/** Of these a first start makes one, however often it was interrupted. */
+/** What scenarios count. Of the first four a first start makes one, however often it was interrupted. */
 const COUNTS = {
   fences: "SELECT count(*) AS n FROM fences",
   units: "SELECT count(*) AS n FROM units",
   rowMacKeys: "SELECT count(*) AS n FROM keys WHERE name = '(row-mac)'",
   administrators: "SELECT count(*) AS n FROM principals WHERE name = 'administrator'",
   formerPrincipals: "SELECT count(*) AS n FROM former_principals",
+  spareKeys: "SELECT count(*) AS n FROM keys WHERE name = 'spare' AND state <> 'destroyed'",
+  importTokens: "SELECT count(*) AS n FROM import_tokens",
+  destroyedKeys: "SELECT count(*) AS n FROM keys WHERE state = 'destroyed'",
+  materialOfDestroyed:
+    "SELECT count(*) AS n FROM key_versions JOIN keys ON id = key_id WHERE state = 'destroyed' AND length(wrapped) > 0",
 } as const;
 
 interface Held extends Readonly<Record<RegisterName, Vp | undefined>> {
@@ -106,7 +112,7 @@ export async function checkInvariants(folder: string): Promise<Found> {
 
   // Fence and state.
   const shown = [...fence.mustWrap].map((vp) => vp.slice(0, 8)).join(",");
-  const demanded = open ? mustWrapOf(open) : [fence.currentVp];
+  const demanded = open ? mustWrapIn(open) : [fence.currentVp];
   must(
     demanded.length === fence.mustWrap.length && demanded.every((vp) => vp && fence.mustWrap.includes(vp)),
     `must_wrap is {${shown}} in ${open?.state ?? "no open change"}`,
@@ -119,19 +125,10 @@ export async function checkInvariants(folder: string): Promise<Found> {
         `change ${change.id} is ${change.state} and does not hold the fence`,
       );
   }
-  for (const row of rows) {
-    const { current, next, previous } = row.forms;
-    // The form of before may be under the target of a restore, which uses it again.
-    must(current !== undefined && current.vp !== next?.vp, `KEK ${row.id} has one pattern twice`);
-    must(current?.vp !== previous?.vp, `KEK ${row.id} has one pattern twice`);
-    if (open && ["READY", "ACTIVATING", "ACTIVATED"].includes(open.state)) {
-      must(
-        current?.vp === open.to || next?.vp === open.to,
-        `KEK ${row.id} lacks the target in ${open.state}`,
-      );
-    }
-    if (!open) must(next === undefined, `KEK ${row.id} has a second form and no change is open`);
-    if (!open) must(current?.vp === fence.currentVp, `KEK ${row.id} is under a master key of before`);
+  for (const { id, forms } of rows) {
+    const held = { current: forms.current?.vp, next: forms.next?.vp, previous: forms.previous?.vp };
+    const wrong = wrongForms(held, open, fence.currentVp);
+    must(wrong === undefined, `KEK ${id} ${wrong}`);
   }
 
   // States moved as the table allows, and the fence counted every move.
@@ -143,7 +140,7 @@ export async function checkInvariants(folder: string): Promise<Found> {
       const before = states[index - 1];
       if (before === undefined || before === state) continue;
       moves += 1;
-      must(NEXT[before].includes(state), `change ${id} went from ${before} to ${state}`);
+      must(WAYS[before].includes(state), `change ${id} went from ${before} to ${state}`);
     }
     const change = changes.find((one) => one.id === id);
     must(
@@ -171,41 +168,6 @@ export async function checkInvariants(folder: string): Promise<Found> {
   }
   return { rows, fence, changes, registers, counts };
 }
-
-/** The exact set of patterns that a KEK born in this state must carry (master-key-change.md §1). */
-function mustWrapOf({ state, from, to }: Change): readonly (Vp | undefined)[] {
-  switch (state) {
-    case "PLANNED":
-    case "STAGED":
-    case "CANCELING":
-    case "CANCELED":
-      return [from];
-    case "REENCIPHERING":
-    case "READY":
-    case "ACTIVATING":
-      return [from, to];
-    case "ACTIVATED":
-    case "FINALIZING":
-    case "DONE":
-    case "PURGED":
-      return [to];
-  }
-}
-
-/** The states table of master-key-change.md §3, written down a second time. */
-const NEXT: Readonly<Record<ChangeState, readonly ChangeState[]>> = {
-  PLANNED: ["STAGED", "CANCELED"],
-  STAGED: ["REENCIPHERING", "CANCELING"],
-  REENCIPHERING: ["READY", "CANCELING"],
-  READY: ["ACTIVATING", "CANCELING"],
-  ACTIVATING: ["ACTIVATED"],
-  ACTIVATED: ["FINALIZING"],
-  FINALIZING: ["DONE"],
-  DONE: ["PURGED"],
-  PURGED: [],
-  CANCELING: ["CANCELED"],
-  CANCELED: [],
-};
 
 function readDatabase(
   folder: string,
@@ -254,6 +216,10 @@ function readDatabase(
     fences: count(COUNTS.fences),
     units: count(COUNTS.units),
     rowMacKeys: count(COUNTS.rowMacKeys),
+    spareKeys: count(COUNTS.spareKeys),
+    importTokens: count(COUNTS.importTokens),
+    destroyedKeys: count(COUNTS.destroyedKeys),
+    materialOfDestroyed: count(COUNTS.materialOfDestroyed),
     administrators: count(COUNTS.administrators),
     formerPrincipals: count(COUNTS.formerPrincipals),
   };

@@ -5,6 +5,8 @@ import type { Scenario, ScenarioName } from "./scenarios.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import type { Templates } from "./templates.ts";
 
+const IN_TRANSACTION = new URL("./kill-in-transaction.ts", import.meta.url).href;
+
 /** Scenarios in which batches are written. */
 const WITH_BATCHES: readonly ScenarioName[] = [
   "whole change",
@@ -29,7 +31,7 @@ export async function killAtRandom(templates: Templates, seed: number, among = W
   const where = `seed ${seed}: ${name}, ${kind}:${nth}`;
   const run = await templates.copy(scenario.from);
   await scenario.before?.(run.folder);
-  const moment = kind === "time" ? undefined : `${kind}:${nth}`;
+  const moment = kind === "time" ? undefined : `${IN_TRANSACTION}?${kind}:${nth}`;
   const victim = await startVictim(templates, [run.folder, "none"], moment);
   try {
     if (kind === "time") {

@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ClavigerError } from "@claviger/sdk";
+import { ClavigerClient, ClavigerError } from "@claviger/sdk";
 import { afterAll, expect, test } from "vitest";
 import { EXIT_STATUS, FAILURES } from "../../packages/server/src/core/errors.ts";
 import type { FailureCode } from "../../packages/server/src/core/errors.ts";
@@ -348,12 +348,14 @@ function fill(reach: string): void {
 }
 
 test.skipIf(without)(
-  "a full disk while projects are created: store-full, reads and use go on, and so does all when there is room",
+  "a full disk while projects are created: store-full; administrators go on by the audit log's reserve, others wait for room",
   async () => {
     const run = await templates.copy("base");
     await using daemon = await onSmallDisk(run, 2048);
     const client = administrator(daemon, 0);
     await createProject(client, run.ledger, "before");
+    const { token } = await client.principals.create({ name: "shops", grants: [{ role: "key-user" }] });
+    using shops = new ClavigerClient({ address: daemon.url, token, retries: 0 });
     fill(daemon.reach);
     const codes = new Set<string>();
     let created = 0;
@@ -365,7 +367,9 @@ test.skipIf(without)(
     for (let n = 1; n <= created; n += 1) run.ledger.projects.add(`full-${n}`);
     expect([...codes]).toEqual(["store-full"]);
     const refused = `full-${created + 1}`;
-    expect(await codeOf(client.keys.create({ project: "shop-1", name: "full" }))).toBe("store-full");
+    expect(await codeOf(shops.projects.list())).toBe("audit-unavailable");
+    const ready = (await (await fetch(`${daemon.url}/readyz`)).json()) as { readonly reasons: string[] };
+    expect(ready.reasons).toEqual(["the audit log lives on its reserve: the disk is full"]);
     await encrypt(client, run.ledger, "shop-1");
     await checkLedger(client, run.ledger);
     for await (const { name } of client.projects.all()) expect(name).not.toBe(refused);
@@ -373,6 +377,8 @@ test.skipIf(without)(
     rmSync(join(daemon.reach, "ballast"));
     await createProject(client, run.ledger, refused);
     await checkLedger(client, run.ledger);
+    while ((await codeOf(shops.projects.list())) !== "none") await sleep(50);
+    expect(await client.audit.verify()).toMatchObject({ verified: true });
     client.close();
     copyFolder(daemon.folder, `${run.folder}-after`);
     await daemon.stop();
@@ -392,20 +398,28 @@ test.skipIf(without)(
     for (let n = 1; n <= 300 && code === "none"; n += 1)
       code = await codeOf(client.projects.create({ name: `full-${n}` }));
     expect(code).toBe("store-full");
-    const refused = await codeOf(client.changes.reencipher((await operator.change()).id));
-    expect(refused).toBe("store-full");
-    expect((await operator.change()).state).toBe("STAGED");
+    const { id, state } = await operator.change();
+    expect(state).toBe("STAGED");
     const [sealed] = run.ledger.ciphertexts;
     if (sealed) await decrypt(client, sealed);
     await encrypt(client, run.ledger, "shop-2");
+    // What the audit log has given up is taken too: now nothing can be recorded, so nothing is done.
+    fill(daemon.reach);
+    let refused = "none";
+    for (let n = 1; n <= 300 && refused !== "audit-unavailable"; n += 1)
+      refused = await codeOf(client.changes.get(id));
+    expect(refused).toBe("audit-unavailable");
+    expect(await codeOf(client.changes.reencipher(id))).toBe("audit-unavailable");
 
     rmSync(join(daemon.reach, "ballast"));
-    await client.changes.reencipher((await operator.change()).id);
+    while ((await codeOf(client.changes.get(id))) !== "none") await sleep(50);
+    expect((await operator.change()).state).toBe("STAGED");
+    await client.changes.reencipher(id);
     fill(daemon.reach);
     await sleep(1_500);
-    await encrypt(client, run.ledger, "shop-3");
-    await checkLedger(client, run.ledger);
     rmSync(join(daemon.reach, "ballast"));
+    while ((await codeOf(client.changes.get(id))) !== "none") await sleep(50);
+    await checkLedger(client, run.ledger);
     await drive(operator, [{ ...S.work, until: () => operator.waitFor("READY") }, S.activate, S.finalize]);
     await checkLedger(client, run.ledger);
     const after = `${run.folder}-after`;

@@ -44,8 +44,21 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
     ["first start", 1],
     ["keys", 1],
   ],
+  "store.addAuditKey": [["first start", 1]],
+  "store.dropOutbox": [
+    ["first start", 1],
+    ["keys", 2],
+  ],
   "store.updateKey(rotate)": [["keys", 1]],
   "store.updateKey(state)": [["keys", 1]],
+  "store.updateKey(schedule-deletion)": [["a key's end", 1]],
+  "store.destroyKey": [["a key's end", 1]],
+  "unit.generateKeyPair": [["import of a key", 1]],
+  "unit.createImportKey": [["import of a key", 1]],
+  "store.putImportToken": [["import of a key", 1]],
+  "unit.importMaterial": [["import of a key", 1]],
+  "store.importKeyVersion": [["import of a key", 1]],
+  "store.dropExpiredImportTokens": [["import of a key", 1]],
   "unit.verify(plan)": [["keys", 1]],
 
   "store.addUnit(joining)": [["unit add", 1]],
@@ -62,7 +75,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
     ["activated elsewhere too early", 1],
     ["override of a lost unit", 1],
   ],
-  "store.removeUnit": [["unit leaves", 1]],
+  "store.setUnitState(leaving)": [["unit leaves, another comes", 1]],
+  "store.removeUnit": [
+    ["unit leaves", 1],
+    ["unit leaves, another comes", 1],
+  ],
 
   "store.openChange(forward)": [["whole change", 1]],
   "store.openChange(restore)": [["restore", 1]],
@@ -131,6 +148,7 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.transition(STAGED → CANCELING)": [["cancel when staged", 1]],
   "store.transition(REENCIPHERING → CANCELING)": [["cancel when re-enciphering", 1]],
   "store.transition(READY → CANCELING)": [["cancel when ready", 1]],
+  "store.transition(ACTIVATING → CANCELING)": [["cancel when activating", 1]],
   "store.dropNextForms": [["cancel when ready", 1]],
   "unit.execute(clear NEW)": [
     ["cancel when ready", 1],
@@ -171,4 +189,5 @@ export const SCENARIOS_OF_ONE_CHANGE: readonly ScenarioName[] = [
   "cancel when staged",
   "cancel when re-enciphering",
   "cancel when ready",
+  "cancel when activating",
 ];

@@ -13,6 +13,7 @@ import {
   encrypt,
   isConnectionGone,
 } from "./client-load.ts";
+import { openDatabase } from "./data-folder.ts";
 import { checkInvariants } from "./invariants.ts";
 import { Operator, drive } from "./operator.ts";
 import type { Point } from "./points.ts";
@@ -21,7 +22,6 @@ import { SCENARIOS } from "./scenarios.ts";
 import { administrator, startService } from "./service.ts";
 import type { Template, Templates } from "./templates.ts";
 
-const IN_TRANSACTION = new URL("./kill-in-transaction.ts", import.meta.url).href;
 const DAEMON = fileURLToPath(new URL("./crash-daemon.ts", import.meta.url));
 
 /** A daemon in a process of its own, to be killed. */
@@ -34,13 +34,13 @@ export interface Victim {
   kill(): void;
 }
 
-/** `inTransaction`: the moment in the writing thread at which it is killed (kill-in-transaction.ts). */
+/** `preloaded`: a module that every thread of it loads before its own code. */
 export async function startVictim(
   templates: Templates,
   args: readonly string[],
-  inTransaction?: string,
+  preloaded?: string,
 ): Promise<Victim> {
-  const preload = inTransaction === undefined ? [] : ["--import", `${IN_TRANSACTION}?${inTransaction}`];
+  const preload = preloaded === undefined ? [] : ["--import", preloaded];
   const child = spawn(process.execPath, [...preload, DAEMON, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NODE_COMPILE_CACHE: await templates.compiled() },
@@ -93,13 +93,18 @@ export async function recover(scenario: Scenario, run: Template, interrupted: nu
   {
     await using service = await startService(folder);
     const client = administrator(service, 2);
-    await requestsSucceed(client, ledger);
+    const { createsNothing = false } = scenario;
+    if (!createsNothing) await requestsSucceed(client, ledger);
     await checkLedger(client, ledger, 60);
     using operator = new Operator(service, { secondToken, ledger, retries: 2 });
     await drive(operator, scenario.steps, interrupted);
+    if (createsNothing) await requestsSucceed(client, ledger);
     await checkLedger(client, ledger);
+    const { faults } = await client.audit.verify();
+    if (faults.length > 0) throw new Error(`the audit log is not whole: ${JSON.stringify(faults)}`);
     client.close();
   }
+  checkOutbox(folder);
   const found = await checkInvariants(folder);
   const wrong = scenario.end(found);
   if (wrong !== undefined) throw new Error(`at the end ${wrong}`);
@@ -117,7 +122,12 @@ export async function driveUntilGone(
   const at = { url, folder: run.folder };
   const client = administrator(at, 0);
   let step = 0;
-  const load = new ClientLoad(client, run.ledger, "load");
+  const load = new ClientLoad(
+    client,
+    run.ledger,
+    "load",
+    scenario.createsNothing ? "creates nothing" : "creates",
+  );
   using operator = new Operator(at, { ...run, load, gone: victim.isGone, retries: 0 });
   try {
     await drive(operator, scenario.steps, 0, (index) => (step = index));
@@ -134,6 +144,13 @@ export async function driveUntilGone(
     client.close();
   }
   return step;
+}
+
+/** Every record is in the audit log when a daemon has stopped. */
+function checkOutbox(folder: string): void {
+  using db = openDatabase(folder);
+  const { left } = db.prepare("SELECT count(*) AS left FROM audit_outbox").get() as { left: number };
+  if (left > 0) throw new Error(`${left} records are left in the outbox`);
 }
 
 /** One request of each kind, with no more than the retries that are promised. */

@@ -1,7 +1,13 @@
-import { activateElsewhere, damageRow, loseSecondUnit, mendRow } from "./damage.ts";
+import {
+  activateElsewhere,
+  damageRow,
+  loseSecondUnit,
+  loseTargetWhileActivating,
+  mendRow,
+} from "./damage.ts";
 import type { Found } from "./invariants.ts";
 import type { Step } from "./operator.ts";
-import { STEPS, THIRD_UNIT } from "./steps.ts";
+import { SECOND_UNIT, STEPS, THIRD_UNIT } from "./steps.ts";
 import type { TemplateName } from "./templates.ts";
 
 /** What an operator does from a template to an end, while clients work. */
@@ -11,6 +17,8 @@ export interface Scenario {
   readonly before?: (folder: string) => void | Promise<void>;
   /** What a person puts right in the database while no daemon runs, so that every row opens again. */
   readonly mend?: (folder: string) => void;
+  /** Until the last step is done no project can be created: no unit holds what its KEK must be wrapped by. */
+  readonly createsNothing?: true;
   readonly steps: readonly Step[];
   /** What must be true at the end, besides the invariants. Returns what is not. */
   readonly end: (found: Found) => string | undefined;
@@ -33,6 +41,11 @@ export const SCENARIOS = {
     steps: [S.quarantine, S.readmit, S.quarantine, S.remove, S.work],
     end: (found) => serve(found, 1),
   },
+  "unit leaves, another comes": {
+    from: "base",
+    steps: [S.remove, S.create, S.generate, S.commit, S.reencipher, ...TO_DONE, S.addUnit(SECOND_UNIT)],
+    end: (found) => serve(found, 2) ?? isDone(found),
+  },
   keys: {
     from: "base",
     steps: [S.rotate, S.spareKey, S.disable, S.enable, S.createPrincipal, S.plan, S.work],
@@ -44,6 +57,24 @@ export const SCENARIOS = {
     end: (found) => serve(found, 2),
   },
   "release 0.1.0 taken over": { from: "release 0.1.0", steps: [S.createPrincipal], end: isTakenOver },
+  "a key's end": {
+    from: "base",
+    steps: [
+      S.spareKey,
+      S.scheduleDeletion,
+      S.cancelDeletion,
+      S.scheduleDeletion,
+      S.monthPasses,
+      S.spareKey,
+      S.work,
+    ],
+    end: (found) => serve(found, 2) ?? spareKeyIsNew(found),
+  },
+  "import of a key": {
+    from: "base",
+    steps: [S.importedKey, S.importMaterial, S.useImported, S.signingKey, S.signAndVerify, S.work],
+    end: (found) => serve(found, 2) ?? importTokensAreUsed(found),
+  },
   "clear new": { from: "base", steps: [S.generate, S.copy, S.clearNew], end: nothingInNew },
 
   "whole change": {
@@ -64,6 +95,13 @@ export const SCENARIOS = {
     before: (folder) => damageRow(folder, "wrapped"),
     mend: mendRow,
     steps: [S.reencipherUntilBlocked, S.cancel, mend],
+    end: isCanceled,
+  },
+  "cancel when activating": {
+    from: "ready",
+    before: loseTargetWhileActivating,
+    createsNothing: true,
+    steps: [S.cancel],
     end: isCanceled,
   },
   "cancel when ready": { from: "ready", steps: [S.cancel], end: isCanceled },
@@ -122,6 +160,17 @@ function firstStartIsWhole(found: Found): string | undefined {
   if (found.counts.rowMacKeys !== 1) return `there are ${found.counts.rowMacKeys} row-mac keys`;
   if (found.counts.administrators !== 1) return `there are ${found.counts.administrators} administrators`;
   return serve(found, 1);
+}
+
+/** One of that name was destroyed, with its material, and another one has the name. */
+function spareKeyIsNew({ counts }: Found): string | undefined {
+  if (counts.spareKeys !== 1) return `there are ${counts.spareKeys} keys of the name`;
+  if (counts.destroyedKeys !== 1) return `${counts.destroyedKeys} keys were destroyed`;
+  return counts.materialOfDestroyed === 0 ? undefined : "material of a destroyed key is left";
+}
+
+function importTokensAreUsed({ counts }: Found): string | undefined {
+  return counts.importTokens === 0 ? undefined : `${counts.importTokens} import tokens are left`;
 }
 
 function isDone(found: Found): string | undefined {

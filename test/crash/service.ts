@@ -5,6 +5,7 @@ import type { Interposed } from "../../packages/server/src/compose.ts";
 import type { Store } from "../../packages/server/src/core/ports/store.ts";
 import type { CryptoUnit } from "../../packages/server/src/core/unit/crypto-unit.ts";
 import { startTestDaemon } from "../daemon.ts";
+import { clockOf } from "./clock-ahead.ts";
 
 /** The daemon, composed in this process on a folder, with its store and units at hand. */
 export interface Service extends AsyncDisposable {
@@ -22,6 +23,7 @@ export async function startService(folder: string, between: Interposed = {}): Pr
   const held: { store?: Store } = {};
   const daemon = await startTestDaemon({
     folder,
+    clock: clockOf(folder),
     store: (store) => {
       held.store = store;
       return between.store?.(store) ?? store;

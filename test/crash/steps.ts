@@ -1,5 +1,6 @@
 import { ClavigerError } from "@claviger/sdk";
 import { setTimeout as sleep } from "node:timers/promises";
+import { putClockAhead } from "./clock-ahead.ts";
 import type { Step } from "./operator.ts";
 
 /** The verbs of master-key changes, units and keys, each with what it is refused by when it was done before. */
@@ -160,6 +161,57 @@ const spareKey: Step = {
 };
 const disable: Step = { verb: "key disable", act: ({ client }) => client.keys.disable(SPARE_KEY) };
 const enable: Step = { verb: "key enable", act: ({ client }) => client.keys.enable(SPARE_KEY) };
+const scheduleDeletion: Step = {
+  verb: "key schedule-deletion",
+  act: ({ client }) => client.keys.scheduleDeletion({ ...SPARE_KEY, days: 7 }),
+  done: ["key-pending-deletion"],
+};
+const cancelDeletion: Step = {
+  verb: "key cancel-deletion",
+  act: ({ client }) => client.keys.cancelDeletion(SPARE_KEY),
+  done: ["key-not-pending-deletion"],
+};
+/** Time enough for every deletion that is pending; the name of the key is free when it is destroyed. */
+const monthPasses: Step = {
+  verb: "(a month passes)",
+  act: async ({ folder }) => putClockAhead(folder, 31 * 24 * 60 * 60 * 1000),
+  until: async ({ client }) => {
+    while (!(await client.keys.list({ project: SPARE_KEY.project })).items.every(isThere)) await sleep(50);
+  },
+};
+const isThere = ({ name, state }: { readonly name: string; readonly state: string }): boolean =>
+  name !== SPARE_KEY.key || state !== "pending-deletion";
+const IMPORTED_KEY = { project: "shop-1", key: "imported" };
+const importedKey: Step = {
+  verb: "key create --origin imported",
+  act: ({ client }) =>
+    client.keys.create({ project: IMPORTED_KEY.project, name: IMPORTED_KEY.key, origin: "imported" }),
+  done: ["key-exists"],
+};
+const importMaterial: Step = {
+  verb: "key import",
+  act: ({ client }) => client.keys.importMaterial({ ...IMPORTED_KEY, material: new Uint8Array(32).fill(7) }),
+};
+const SIGNING_KEY = { project: "shop-1", key: "signing" };
+const signingKey: Step = {
+  verb: "key create --spec",
+  act: ({ client }) =>
+    client.keys.create({ project: SIGNING_KEY.project, name: SIGNING_KEY.key, spec: "EC_P256" }),
+  done: ["key-exists"],
+};
+const signAndVerify: Step = {
+  verb: "(the signing key is used)",
+  act: async ({ client }) => {
+    const message = new Uint8Array(9);
+    const { signature } = await client.keys.sign({ ...SIGNING_KEY, message });
+    const { valid } = await client.keys.verify({ ...SIGNING_KEY, message, signature });
+    if (!valid) throw new Error("a signature does not verify");
+  },
+};
+const useImported: Step = {
+  verb: "(the imported key is used)",
+  act: ({ client }) => client.keys.encrypt({ ...IMPORTED_KEY, plaintext: new Uint8Array(1) }),
+};
 const createPrincipal: Step = {
   verb: "principal create",
   act: ({ client }) => client.principals.create({ name: "auditor", grants: [{ role: "auditor" }] }),
@@ -217,6 +269,14 @@ export const STEPS = {
   spareKey,
   disable,
   enable,
+  scheduleDeletion,
+  cancelDeletion,
+  monthPasses,
+  importedKey,
+  importMaterial,
+  useImported,
+  signingKey,
+  signAndVerify,
   createPrincipal,
   disablePrincipal,
   enablePrincipal,

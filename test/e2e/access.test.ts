@@ -14,9 +14,12 @@ class Barrier {
     description: unit.description,
     registers: unit.registers,
     keks: unit.keks,
+    signing: unit.signing,
     close: () => unit.close(),
     materials: {
       generate: (kek) => unit.materials.generate(kek),
+      createImportKey: (...input) => unit.materials.createImportKey(...input),
+      importMaterial: (...input) => unit.materials.importMaterial(...input),
       open: (kek, wrapped) => unit.materials.open(kek, wrapped),
       mac: (material, data) => unit.materials.mac(material, data),
       random: (length) => unit.materials.random(length),

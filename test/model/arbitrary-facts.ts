@@ -1,3 +1,4 @@
+import { CHANGE_STATES } from "@claviger/api";
 import fc from "fast-check";
 import type { ChangeId, UnitAddress, Vp } from "../../packages/server/src/core/ids.ts";
 import { DEFAULT_GROUP, DEFAULT_TYPE } from "../../packages/server/src/core/ids.ts";
@@ -12,19 +13,7 @@ export const B = "b".repeat(64) as Vp;
 export const C = "c".repeat(64) as Vp;
 export const CHANGE_ID = "00000000-0000-4000-8000-000000000001" as ChangeId;
 
-export const STATES: readonly ChangeState[] = [
-  "PLANNED",
-  "STAGED",
-  "REENCIPHERING",
-  "READY",
-  "ACTIVATING",
-  "ACTIVATED",
-  "FINALIZING",
-  "DONE",
-  "PURGED",
-  "CANCELING",
-  "CANCELED",
-];
+export const STATES: readonly ChangeState[] = CHANGE_STATES;
 
 export function addressOf(i: number): UnitAddress {
   return `01.000${i}` as UnitAddress;
@@ -156,7 +145,7 @@ const anyUnits: fc.Arbitrary<readonly UnitFact[]> = fc
     fc.record({
       state: fc.oneof(
         { weight: 4, arbitrary: fc.constant("serving" as const) },
-        { weight: 1, arbitrary: fc.constantFrom("joining", "quarantined") },
+        { weight: 1, arbitrary: fc.constantFrom("joining", "quarantined", "leaving") },
       ),
       decidedByPerson: fc.boolean(),
       reading: fc.option(anyReading, { nil: undefined, freq: 6 }),

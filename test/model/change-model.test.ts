@@ -178,6 +178,7 @@ async function driveToTheEnd(world: World, book: Book): Promise<void> {
         break;
       case "ACTIVATING":
         await silentOrOdd();
+        if (turn > 4) await cancelOrSay(world, change.id); // the target may be lost before a unit has activated
         break;
       case "ACTIVATED":
         await silentOrOdd();
@@ -198,7 +199,7 @@ async function driveToTheEnd(world: World, book: Book): Promise<void> {
 async function removeQuarantined({ ports }: World): Promise<void> {
   for (const { record } of ports.units.all()) {
     const { address } = record;
-    if (record.state === "quarantined") await attempt(() => removeUnit(ports, { address }));
+    if (record.state === "quarantined") await attempt(() => removeUnit(ports, { address, by: "alice" }));
   }
 }
 

@@ -7,10 +7,12 @@ import { cancelChange } from "../../packages/server/src/core/operations/cancel-c
 import { createProject } from "../../packages/server/src/core/operations/create-project.ts";
 import { finalizeChange } from "../../packages/server/src/core/operations/finalize-change.ts";
 import { purgeChange } from "../../packages/server/src/core/operations/purge-change.ts";
+import { quarantineUnit } from "../../packages/server/src/core/operations/quarantine-unit.ts";
 import { reencipherChange } from "../../packages/server/src/core/operations/reencipher-change.ts";
+import { removeUnit } from "../../packages/server/src/core/operations/remove-unit.ts";
 import { refusal } from "../contracts/crypto-unit-contract.ts";
 import { Book } from "./book.ts";
-import { allChanges, checkDecrypts, checkInvariants } from "./invariants.ts";
+import { allChanges, checkDecrypts, checkInvariants, request } from "./invariants.ts";
 import { round, settle, VERBS } from "./verbs.ts";
 import type { World } from "./world.ts";
 import { newWorld, removeTemplate } from "./world.ts";
@@ -79,6 +81,55 @@ describe("a step that would cost a key is refused", () => {
     await checkAll();
   });
 
+  const loseTarget = async (address: string): Promise<void> => {
+    const { to } = await change();
+    const { registers } = world.console(address as UnitAddress);
+    await registers.execute({ verb: "clear", register: "NEW", type: DEFAULT_TYPE, vp: to ?? "" });
+  };
+  const UNITS = ["01.0001", "01.0002", "01.0003"];
+  const beginToActivate = async (): Promise<void> => {
+    await goToReady();
+    await activateChange(world.ports, { ...(await input()), vp: (await change()).to ?? "", override: false });
+    expect((await change()).state).toBe("ACTIVATING");
+  };
+
+  test("a change whose target every unit has lost before the first activated is canceled, and another one is done", async () => {
+    await beginToActivate();
+    for (const address of UNITS) await loseTarget(address);
+    await settle(world);
+    expect(await change()).toMatchObject({
+      state: "ACTIVATING",
+      blockedReason: expect.stringContaining("or cancel the change"),
+    });
+    await cancelChange(world.ports, await input());
+    await createProject(world.ports, { name: "born while canceling" });
+    await checkAll();
+    await settle(world);
+    expect((await change()).state).toBe("CANCELED");
+    await checkAll();
+    await goToDone();
+    await checkAll();
+  });
+
+  test("a change is not canceled while a canary that was told to activate is silent, until it is removed", async () => {
+    await beginToActivate();
+    await round(world);
+    const { canary, to } = await change();
+    if (!canary) throw new Error("there is no canary");
+    expect(world.ports.units.find(canary).readings?.[0]?.CURRENT.vp).toBe(to);
+    for (const address of UNITS) if (address !== canary) await loseTarget(address);
+    expect(await refusal(cancelChange(world.ports, await input()))).toBe("change-state");
+    world.lost.add(canary);
+    book.faulty = true;
+    await quarantineUnit(world.ports, { address: canary, reason: "silent", by: alice });
+    expect(await refusal(cancelChange(world.ports, await input()))).toBe("unit-unreachable");
+    await removeUnit(world.ports, { address: canary, by: alice });
+    await cancelChange(world.ports, await input());
+    await settle(world);
+    expect((await change()).state).toBe("CANCELED");
+    await checkAll();
+  });
+
   test("forms are not moved before every row has been opened on every unit that serves", async () => {
     await goToReady();
     await activateChange(world.ports, { ...(await input()), vp: (await change()).to ?? "", override: false });
@@ -87,6 +138,66 @@ describe("a step that would cost a key is refused", () => {
     expect(await refusal(finalizeChange(world.ports, await input()))).toBe("change-unverified");
     await settle(world);
     expect(await refusal(finalizeChange(world.ports, await input()))).toBe("no failure");
+  });
+});
+
+describe("an override passes what was in the way when it was asked for, and nothing else", () => {
+  const [second, third] = ["01.0002", "01.0003"] as UnitAddress[];
+  const lose = (address: UnitAddress | undefined): void => {
+    if (address) world.lost.add(address);
+    book.faulty = true;
+  };
+  const standing = () => world.ports.units.all().map(({ record }) => record.state);
+  const approve = async () => {
+    const approval = { ...(await input()), by: "bob" };
+    return request(world, book, undefined, () => approveChange(world.ports, approval));
+  };
+  const askInSpiteOfSecond = async (): Promise<void> => {
+    await goToReady();
+    lose(second);
+    const vp = (await change()).to ?? "";
+    const asked = { ...(await input()), vp, override: true };
+    await request(world, book, undefined, () => activateChange(world.ports, asked)); // a handle may be on the lost unit
+    expect((await change()).approval?.inSpiteOf).toEqual(["unit 01.0002 does not answer"]);
+  };
+
+  test("a unit that went away since is named, and not quarantined; when it is back, the approval is good", async () => {
+    await askInSpiteOfSecond();
+    lose(third);
+    await expect(approve()).rejects.toThrow(/unit 01\.0003 does not answer \(not named when/);
+    expect(standing()).toEqual(["serving", "serving", "serving"]);
+    expect((await change()).state).toBe("READY");
+    if (third) world.lost.delete(third);
+    await approve();
+    await settle(world);
+    expect((await change()).state).toBe("ACTIVATED");
+    expect(standing()).toEqual(["serving", "quarantined", "serving"]);
+    await checkAll();
+  });
+
+  test("what has gone since is not acted on", async () => {
+    await askInSpiteOfSecond();
+    world.lost.clear();
+    await approve();
+    await settle(world);
+    expect(standing()).toEqual(["serving", "serving", "serving"]);
+    await checkAll();
+  });
+
+  test("its MAC covers what it names, and one of the first release, which names nothing, approves nothing", async () => {
+    await askInSpiteOfSecond();
+    const { id, state, approval } = await change();
+    if (!approval) throw new Error("nothing was asked for");
+    const set = (other: typeof approval) =>
+      world.ports.store.amendChange({ id, state, amendment: { approval: other }, entry: undefined });
+    await set({ ...approval, inSpiteOf: [...(approval.inSpiteOf ?? []), "unit 01.0003 does not answer"] });
+    expect(await refusal(approve())).toBe("record-not-vouched");
+    const { inSpiteOf: _, ...first } = approval;
+    await set(first);
+    expect(await refusal(approve())).toBe("record-not-vouched");
+    await set(await world.ports.vouchedRows.vouchForApproval(id, first));
+    expect(await refusal(approve())).toBe("change-not-ready");
+    expect(standing()).toEqual(["serving", "serving", "serving"]);
   });
 });
 

@@ -86,7 +86,7 @@ const quarantine =
 const remove =
   (address: string): Actor =>
   (world) =>
-    removeUnit(world.ports, { address: address as UnitAddress });
+    removeUnit(world.ports, { address: address as UnitAddress, by: alice });
 
 /** A race: how far the change is brought first, and who meets then. */
 interface Race {
@@ -161,6 +161,11 @@ const RACES: readonly Race[] = [
     actors: [activate, cancel, workers, creator],
   },
   {
+    title: "of those who tell a unit to activate and those who cancel one is too late",
+    before: activating,
+    actors: [worker, cancelToTheEnd, workers, creator],
+  },
+  {
     title: "two runners carry one change on without harm",
     before: activating,
     actors: [workers, workers, finalize],
@@ -232,6 +237,8 @@ class Gate {
   readonly #scheduler: fc.Scheduler;
   readonly #late: Late | undefined;
   readonly #actor = new AsyncLocalStorage<{ readonly index: number; calls: number }>();
+  /** Work for which the others wait: whoever is in it cannot wait for them. */
+  readonly #awaited = new AsyncLocalStorage<true>();
   #othersDone: Promise<unknown> = Promise.resolve();
 
   constructor(scheduler: fc.Scheduler, late: Late | undefined) {
@@ -243,9 +250,16 @@ class Gate {
     const actor = this.#actor.getStore();
     if (!actor) return;
     actor.calls += 1;
-    if (actor.index === this.#late?.actor && actor.calls > this.#late.call) await this.#othersDone;
+    const isLate = actor.index === this.#late?.actor && actor.calls > this.#late.call;
+    if (isLate && !this.#awaited.getStore()) await this.#othersDone;
     await this.#scheduler.schedule(Promise.resolve(), `${actor.index} ${call}`);
   };
+
+  /** Notes the work of a runner for which other actors wait. */
+  watch(runner: World["runner"]): void {
+    const run = runner.withoutActivation.bind(runner);
+    runner.withoutActivation = (work) => run(() => this.#awaited.run(true, work));
+  }
 
   async run(actors: readonly (() => Promise<void>)[]): Promise<void> {
     const start = Promise.withResolvers<void>();
@@ -273,6 +287,7 @@ async function race(
   };
   const world = await newWorld(around, start.world.folder);
   const book = new Book(world, start.book);
+  gate.watch(world.runner);
   try {
     await gate.run(actors.map((actor) => () => attempt(() => actor(world, book))));
     await checkInvariants(world, book);

@@ -259,8 +259,8 @@ export const VERBS = {
     if (world.ports.units.all().length < 5)
       await addUnit(world.ports, { address: undefined, group: DEFAULT_GROUP, by: "alice" });
   },
-  remove: onUnit(async (world, address, _, book) => {
-    if (mayGo(book, address)) await removeUnit(world.ports, { address });
+  remove: onUnit(async (world, address, by, book) => {
+    if (mayGo(book, address)) await removeUnit(world.ports, { address, by });
   }),
   quarantine: onUnit(async (world, address, by, book) => {
     if (mayGo(book, address)) await quarantineUnit(world.ports, { address, reason: "test", by });
@@ -299,8 +299,6 @@ export const VERBS = {
   },
   clearElsewhere: async (world, book, pick) => {
     const address = pickOf(world.ports.units.all(), pick)?.record.address ?? ANCHOR;
-    const change = await openChangeOf(world);
-    if (change?.state === "ACTIVATING" && !(await othersHold(world, address, change.to))) return; // it would be gone for good
     const vp = (await at(world, address))?.NEW.vp;
     if (!vp) return;
     book.faulty = true;
@@ -322,16 +320,6 @@ export const VERBS = {
 } as const satisfies Record<string, Verb>;
 
 export type VerbName = keyof typeof VERBS;
-
-/** Whether another unit that serves holds the target, in CURRENT or committed in NEW. */
-async function othersHold(world: World, address: UnitAddress, to: Change["to"]): Promise<boolean> {
-  for (const { record } of world.ports.units.all()) {
-    if (record.address === address || record.state !== "serving") continue;
-    const held = await at(world, record.address);
-    if (held?.CURRENT.vp === to || (held?.NEW.state === "full committed" && held.NEW.vp === to)) return true;
-  }
-  return false;
-}
 
 /** Nobody takes out the untouched unit when others were tampered with. */
 function mayGo(book: Book, address: UnitAddress): boolean {

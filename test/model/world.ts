@@ -17,7 +17,9 @@ import {
   initialiseReservedProject,
   openVouchedRows,
 } from "../../packages/server/src/core/operations/initialise.ts";
+import { finishRemovals } from "../../packages/server/src/core/operations/remove-unit.ts";
 import type { ServicePorts } from "../../packages/server/src/core/operations/service-ports.ts";
+import { settledStore } from "../../packages/server/src/core/ports/settled-store.ts";
 import type { Store } from "../../packages/server/src/core/ports/store.ts";
 import type { UnitFolder } from "../../packages/server/src/core/ports/unit-folder.ts";
 import { secretToBase64 } from "../../packages/server/src/core/secret/to-base64.ts";
@@ -108,14 +110,15 @@ export class World {
   async open(): Promise<void> {
     const { clock } = this;
     const sqlite = openSqliteStore({ path: this.storePath, threads: "none" });
-    const store = this.#around.store?.(sqlite) ?? sqlite;
+    const store = settledStore(this.#around.store?.(sqlite) ?? sqlite);
     const units = new AttachedUnits();
     const alarms = { raise: (what: string, detail: string) => void this.alarms.push(`${what}: ${detail}`) };
     const materials = new OpenedMaterials({ units, store, alarms });
     const folder = this.#unitFolder();
     const base = { store, units, materials, alarms, clock, folder };
     for (const record of await store.listUnits({}))
-      await units.attach(record, await folder.open(record.address));
+      if (record.state !== "leaving") await units.attach(record, await folder.open(record.address));
+    await finishRemovals(base);
     const first = (await store.listFences({})).length === 0;
     if (first) {
       await initialiseMasterKey(base);
@@ -194,7 +197,8 @@ export class World {
       },
       list: () => Promise.resolve([...this.#opened.keys()]),
       setAside: async (address) => {
-        await rename(this.unitPath(address), `${this.unitPath(address)}.removed`);
+        const path = this.unitPath(address);
+        if (existsSync(path)) await rename(path, `${path}.removed`);
         this.#opened.delete(address); // the address is free only now
       },
     };
@@ -219,6 +223,7 @@ export function guarded(unit: CryptoUnit, before: (call: string) => unknown): Cr
     registers: face(unit.registers, "registers"),
     keks: face(unit.keks, "keks"),
     materials: face(unit.materials, "materials"),
+    signing: face(unit.signing, "signing"),
     close: () => unit.close(),
   };
 }

@@ -156,6 +156,28 @@ test("what an administrator has to type is quoted for a shell", async () => {
   });
 });
 
+test("the audit log has who signed in, and of a refused sign-in that it was refused", async () => {
+  const { id } = await admin.principals.get("anna");
+  const idToken = await issuer.token(await claims());
+  expect(await outcome(idToken)).toBe("anna");
+  expect(await outcome(idToken)).toBe("sign-in-refused");
+  expect(await outcome("")).toBe("invalid-request");
+  const records = await Array.fromAsync(admin.audit.all({ operation: "signIn" }));
+  const said = records.map(({ outcome: came, principalId, principal, subject }) => [
+    came,
+    principalId ?? undefined,
+    principal ?? undefined,
+    subject ?? undefined,
+  ]);
+  expect(said).toEqual([
+    ["invalid-request", undefined, undefined, undefined],
+    ["sign-in-refused", undefined, undefined, undefined],
+    ["allowed", id, "anna", id],
+  ]);
+  expect(JSON.stringify(records)).not.toContain(idToken);
+  expect(await Array.fromAsync(admin.audit.all({ operation: "beginSignIn" }))).toEqual([]);
+});
+
 test("an identity is of one person only, and never of a service", async () => {
   const identity = { issuer: issuer.issuer, subject: "anna" };
   await admin.principals.create({ name: "twin", kind: "person", grants: [{ role: "auditor" }] });

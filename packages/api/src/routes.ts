@@ -1,30 +1,52 @@
 import { Type, type Static, type TSchema } from "typebox";
 import {
   Address,
+  BackupName,
   Ciphertext,
   Context,
   Fingerprint,
+  IMPORT_ALGORITHMS,
+  KEY_ORIGINS,
+  KEY_SPECS,
   MasterKeyTypeName,
+  Message,
   Name,
   NameOrId,
   Nullable,
   Plaintext,
   ROLES,
   RegisterName,
+  SIGNATURE_ALGORITHMS,
+  Signature,
   TOKEN_SECONDS_LIMIT,
   Timestamp,
   TypedPattern,
   Uuid,
+  WrappedMaterial,
   oneOf,
 } from "./words.ts";
 import {
+  AuditArchiveBody,
+  AuditArchiveView,
+  AuditExportQuery,
+  AuditExportView,
+  AuditKeyView,
+  AuditQuery,
+  AuditRecordView,
+  AuditVerificationView,
+} from "./audit.ts";
+import {
+  BackupView,
   CensusView,
   ChangeView,
+  ImportTokenView,
   KeyView,
   PlanView,
   PrincipalView,
   ProjectView,
+  PublicKeyView,
   RegistersView,
+  RollbackView,
   StatusView,
   TokenView,
   UnitView,
@@ -50,6 +72,7 @@ const inGroup = { group: Type.Optional(Name), type: Type.Optional(MasterKeyTypeN
 const ProjectPath = Type.Object({ project: NameOrId }, closed);
 const KeyPath = Type.Object({ project: NameOrId, key: NameOrId }, closed);
 const UnitPath = Type.Object({ unit: Address }, closed);
+const BackupPath = Type.Object({ backup: BackupName }, closed);
 const ChangePath = Type.Object({ change: Uuid }, closed);
 const PrincipalPath = Type.Object({ principal: NameOrId }, closed);
 const Grant = Type.Object(
@@ -66,16 +89,23 @@ const ExpiresInSeconds = Type.Integer({
   description: "default: it does not expire",
 });
 const GroupQuery = Type.Object(inGroup, closed);
-const Page = Type.Object(
-  {
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: "default 100" })),
-    after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
-  },
-  closed,
-);
+const page = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: "default 100" })),
+  after: Type.Optional(Type.String({ maxLength: 64, description: "`next` of the page before" })),
+};
+const Page = Type.Object(page, closed);
 const pageOf = <S extends TSchema>(items: S) =>
   Type.Object({ items: Type.Array(items), next: Nullable(Type.String()) });
 
+const Algorithm = oneOf(SIGNATURE_ALGORITHMS, { description: "default: the usual one of the key" });
+const MessageType = oneOf(["RAW", "DIGEST"], {
+  description: "default: RAW; DIGEST is for RSA: the message is its digest by the algorithm's hash",
+});
+const KeyVersion = Type.Integer({
+  minimum: 1,
+  maximum: 0xffff_ffff,
+  description: "default: the current one",
+});
 const Encrypted = Type.Object({ ciphertext: Ciphertext, keyId: Uuid, keyVersion: Type.Integer() });
 const UnitRegisters = Type.Object({
   units: Type.Array(Type.Object({ address: Address, registers: RegistersView })),
@@ -114,9 +144,16 @@ export const ROUTES = {
   createKey: {
     method: "POST",
     path: "/v1/projects/:project/keys",
-    summary: "Create a key with its first version",
+    summary: "Create a key with its first version, or without one for material that is to be imported",
     params: ProjectPath,
-    body: Type.Object({ name: Name }, closed),
+    body: Type.Object(
+      {
+        name: Name,
+        spec: Type.Optional(oneOf(KEY_SPECS, { description: "default: AES_256; the others sign" })),
+        origin: Type.Optional(oneOf(KEY_ORIGINS, { description: "default: generated" })),
+      },
+      closed,
+    ),
     reply: KeyView,
   },
   listKeys: {
@@ -124,7 +161,13 @@ export const ROUTES = {
     path: "/v1/projects/:project/keys",
     summary: "List the keys of a project",
     params: ProjectPath,
-    query: Page,
+    query: Type.Object(
+      {
+        ...page,
+        include: Type.Optional(oneOf(["destroyed"], { description: "default: keys that are there" })),
+      },
+      closed,
+    ),
     reply: pageOf(KeyView),
   },
   getKey: {
@@ -152,6 +195,40 @@ export const ROUTES = {
     method: "POST",
     path: "/v1/projects/:project/keys/:key/disable",
     summary: "Disable a key: every use of it is refused until it is enabled again",
+    params: KeyPath,
+    reply: KeyView,
+  },
+  createImportToken: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/import-token",
+    summary:
+      "Ask for a public key to wrap material for: for this key, one day, one import; replaces an earlier one",
+    params: KeyPath,
+    reply: ImportTokenView,
+  },
+  importKey: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/import",
+    summary: "Add a key version with 32 bytes of material, wrapped for an import token",
+    params: KeyPath,
+    body: Type.Object({ token: Uuid, algorithm: oneOf(IMPORT_ALGORITHMS), wrapped: WrappedMaterial }, closed),
+    reply: KeyView,
+  },
+  scheduleKeyDeletion: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/schedule-deletion",
+    summary: "Refuse every use of a key from now on, and destroy it when the waiting time is over",
+    params: KeyPath,
+    body: Type.Object(
+      { days: Type.Optional(Type.Integer({ minimum: 7, maximum: 30, description: "default 30" })) },
+      closed,
+    ),
+    reply: KeyView,
+  },
+  cancelKeyDeletion: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/cancel-deletion",
+    summary: "Take a scheduled deletion back; the key is disabled then",
     params: KeyPath,
     reply: KeyView,
   },
@@ -192,6 +269,54 @@ export const ROUTES = {
     }),
   },
 
+  sign: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/sign",
+    summary: "Sign up to 64 KiB with the current version of a key",
+    params: KeyPath,
+    body: Type.Object(
+      { message: Message, messageType: Type.Optional(MessageType), algorithm: Type.Optional(Algorithm) },
+      closed,
+    ),
+    reply: Type.Object({
+      signature: Signature,
+      algorithm: oneOf(SIGNATURE_ALGORITHMS),
+      keyId: Uuid,
+      keyVersion: Type.Integer(),
+    }),
+  },
+  verify: {
+    method: "POST",
+    path: "/v1/projects/:project/keys/:key/verify",
+    summary:
+      "Say whether a signature is one of the message, by the current version of a key or the one named",
+    params: KeyPath,
+    body: Type.Object(
+      {
+        message: Message,
+        messageType: Type.Optional(MessageType),
+        signature: Signature,
+        algorithm: Type.Optional(Algorithm),
+        keyVersion: Type.Optional(KeyVersion),
+      },
+      closed,
+    ),
+    reply: Type.Object({
+      valid: Type.Boolean(),
+      algorithm: oneOf(SIGNATURE_ALGORITHMS),
+      keyId: Uuid,
+      keyVersion: Type.Integer(),
+    }),
+  },
+  exportPublicKey: {
+    method: "GET",
+    path: "/v1/projects/:project/keys/:key/public-key",
+    summary: "The public key of a key that signs, as PEM and as JWK",
+    params: KeyPath,
+    query: Type.Object({ version: Type.Optional(KeyVersion) }, closed),
+    reply: PublicKeyView,
+  },
+
   listUnits: {
     method: "GET",
     path: "/v1/units",
@@ -224,7 +349,11 @@ export const ROUTES = {
     path: "/v1/units/:unit/quarantine",
     summary: "Stop using a unit until it is readmitted",
     params: UnitPath,
-    body: Type.Object({ reason: Type.String({ minLength: 1, maxLength: 200 }) }, closed),
+    // PostgreSQL has no text with a NUL in it.
+    body: Type.Object(
+      { reason: Type.String({ minLength: 1, maxLength: 200, pattern: "^[^\\u0000]+$" }) },
+      closed,
+    ),
     reply: UnitView,
   },
   readmitUnit: {
@@ -512,6 +641,81 @@ export const ROUTES = {
     summary: "Revoke a token, at once and for ever",
     params: Type.Object({ principal: NameOrId, token: Uuid }, closed),
     reply: TokenView,
+  },
+
+  listAudit: {
+    method: "GET",
+    path: "/v1/audit",
+    summary: "Records of the audit log; a page may be shorter than its limit and yet have a next one",
+    query: AuditQuery,
+    reply: pageOf(AuditRecordView),
+  },
+  verifyAudit: {
+    method: "GET",
+    path: "/v1/audit/verify",
+    summary: "Verify the whole audit log: hashes, chains, signatures, and the head that the service knows",
+    reply: AuditVerificationView,
+  },
+  exportAudit: {
+    method: "GET",
+    path: "/v1/audit/export",
+    summary: "Export the audit log page by page, to be verified without the service",
+    query: AuditExportQuery,
+    reply: AuditExportView,
+  },
+  listAuditKeys: {
+    method: "GET",
+    path: "/v1/audit/keys",
+    summary: "Public keys that have ever signed the audit log",
+    reply: Type.Object({ items: Type.Array(AuditKeyView) }),
+  },
+  archiveAudit: {
+    method: "POST",
+    path: "/v1/audit/archive",
+    summary: "Move records up to a signed head into a file of the archive, once it is verified",
+    body: AuditArchiveBody,
+    reply: AuditArchiveView,
+  },
+
+  createBackup: {
+    method: "POST",
+    path: "/v1/backups",
+    summary: "Begin a backup of the database as it is now; it is written beside everything else",
+    reply: BackupView,
+  },
+  listBackups: {
+    method: "GET",
+    path: "/v1/backups",
+    summary: "List the backups in the folder of backups, the oldest first",
+    reply: Type.Object({ items: Type.Array(BackupView) }),
+  },
+  getBackup: {
+    method: "GET",
+    path: "/v1/backups/:backup",
+    summary: "Show a backup, and how far it is",
+    params: BackupPath,
+    reply: BackupView,
+  },
+  readBackup: {
+    method: "GET",
+    path: "/v1/backups/:backup/content",
+    summary: "Read a piece of a backup, which is encrypted, to keep it elsewhere: at most 1 MiB",
+    params: BackupPath,
+    query: Type.Object(
+      { offset: Type.Optional(Type.Integer({ minimum: 0, description: "default 0" })) },
+      closed,
+    ),
+    reply: Type.Object({
+      sizeBytes: Type.Integer({ description: "of the whole backup" }),
+      bytes: Type.String({ description: "the piece in base64; empty at the end" }),
+    }),
+  },
+  acceptRollback: {
+    method: "POST",
+    path: "/v1/store/accept-rollback",
+    summary:
+      "Accept that the database is of an earlier moment, as after a restore: it is read-only until then",
+    reply: Type.Object({ accepted: Type.Array(RollbackView) }),
   },
 } as const satisfies Record<string, RouteRow>;
 

@@ -1,12 +1,19 @@
 import { Type, type Static } from "typebox";
 import {
   Address,
+  BackupName,
   CHANGE_STATES,
+  KEY_ORIGINS,
+  KEY_SPECS,
+  KEY_STATES,
+  CategoryName,
   MasterKeyTypeName,
   Name,
   Nullable,
   Pattern,
+  PublicKey,
   ROLES,
+  SIGNATURE_ALGORITHMS,
   Timestamp,
   UNIT_STATES,
   Uuid,
@@ -22,13 +29,46 @@ export const KeyView = Type.Object({
   id: Uuid,
   projectId: Uuid,
   name: Name,
-  spec: oneOf(["AES_256"]),
-  usage: oneOf(["ENCRYPT_DECRYPT"]),
-  state: oneOf(["enabled", "disabled"]),
-  currentVersion: Type.Integer({ minimum: 1 }),
+  spec: oneOf(KEY_SPECS),
+  usage: oneOf(["ENCRYPT_DECRYPT", "SIGN_VERIFY"]),
+  origin: oneOf(KEY_ORIGINS),
+  state: oneOf(KEY_STATES),
+  currentVersion: Type.Integer({ minimum: 0, description: "0 while it waits for its first material" }),
   createdAt: Timestamp,
+  deletionAt: Nullable(Timestamp),
+  destroyedAt: Nullable(Timestamp),
 });
 export type KeyView = Static<typeof KeyView>;
+
+export const PublicKeyView = Type.Object({
+  keyId: Uuid,
+  keyVersion: Type.Integer({ minimum: 1 }),
+  spec: oneOf(["EC_P256", "EC_P384", "RSA_3072", "ED25519"]),
+  algorithms: Type.Array(oneOf(SIGNATURE_ALGORITHMS), { description: "the usual one first" }),
+  pem: Type.String({ description: "SubjectPublicKeyInfo (RFC 7468 §13)" }),
+  jwk: Type.Object(
+    {
+      kty: Type.String(),
+      crv: Type.Optional(Type.String()),
+      x: Type.Optional(Type.String()),
+      y: Type.Optional(Type.String()),
+      n: Type.Optional(Type.String()),
+      e: Type.Optional(Type.String()),
+      kid: Type.String({ description: "key id / version" }),
+      use: oneOf(["sig"]),
+      alg: Type.Optional(Type.String({ description: "where the key has only one algorithm" })),
+    },
+    { description: "RFC 7517, RFC 7518 §6, RFC 8037 §2" },
+  ),
+});
+export type PublicKeyView = Static<typeof PublicKeyView>;
+
+export const ImportTokenView = Type.Object({
+  token: Uuid,
+  publicKey: PublicKey,
+  expiresAt: Timestamp,
+});
+export type ImportTokenView = Static<typeof ImportTokenView>;
 
 const Held = Type.Object({ state: oneOf(["empty", "valid"]), vp: Nullable(Pattern) });
 export const RegistersView = Type.Object({
@@ -44,7 +84,7 @@ export const UnitView = Type.Object({
   group: Type.String(),
   adapter: oneOf(["software"]),
   state: oneOf(UNIT_STATES),
-  reason: Nullable(Type.String({ description: "why it is quarantined or joining" })),
+  reason: Nullable(Type.String({ description: "why it is quarantined, joining or leaving" })),
   reachable: Type.Boolean(),
   fingerprint: Type.String({ description: "SHA-256 of its public key, in hex" }),
   registers: Type.Array(RegistersView, { description: "empty while the unit is not reachable" }),
@@ -121,6 +161,9 @@ export const ChangeView = Type.Object({
   approval: Nullable(
     Type.Object({
       action: oneOf(["purge", "override"]),
+      inSpiteOf: Type.Array(Type.String(), {
+        description: "of an override: what is in the way, and would be approved; nothing else is",
+      }),
       requestedBy: Type.String(),
       requestedAt: Timestamp,
       approvedBy: Nullable(Type.String()),
@@ -184,3 +227,34 @@ export const TokenView = Type.Object({
   revokedAt: Nullable(Timestamp),
 });
 export type TokenView = Static<typeof TokenView>;
+export const BackupView = Type.Object({
+  name: BackupName,
+  state: oneOf(["writing", "complete", "failed", "unreadable"], {
+    description: "`unreadable`: a file whose beginning is damaged, or of a newer release",
+  }),
+  createdAt: Nullable(Timestamp),
+  id: Nullable(Uuid),
+  sizeBytes: Nullable(Type.Integer({ description: "once it is complete" })),
+  rows: Nullable(Type.Integer({ description: "rows of the database that it holds, or is to hold" })),
+  written: Nullable(Type.Integer({ description: "how many are in it so far, while it is written" })),
+  masterKeys: Type.Array(
+    Type.Object({ group: Type.String(), type: MasterKeyTypeName, vps: Type.Array(Pattern) }),
+    { description: "master keys that wrapped keys in it are under" },
+  ),
+  failure: Nullable(
+    Type.Object(
+      { code: Type.String(), category: CategoryName, message: Type.String(), advice: Type.String() },
+      {
+        description: "why it was not written",
+      },
+    ),
+  ),
+});
+export type BackupView = Static<typeof BackupView>;
+
+export const RollbackView = Type.Object({
+  reason: Type.String({ description: "what made the database one of an earlier moment" }),
+  asOf: Nullable(Timestamp),
+  markedAt: Timestamp,
+});
+export type RollbackView = Static<typeof RollbackView>;

@@ -34,7 +34,24 @@ export const CHANGE_STATES = [
 ] as const;
 export type ChangeStateName = (typeof CHANGE_STATES)[number];
 
-export const UNIT_STATES = ["joining", "serving", "quarantined"] as const;
+export const KEY_STATES = ["pending-import", "enabled", "disabled", "pending-deletion", "destroyed"] as const;
+export const KEY_SPECS = ["AES_256", "EC_P256", "EC_P384", "RSA_3072", "ED25519"] as const;
+export const SIGNATURE_ALGORITHMS = [
+  "ECDSA_SHA_256",
+  "ECDSA_SHA_384",
+  "RSASSA_PSS_SHA_256",
+  "RSASSA_PSS_SHA_384",
+  "RSASSA_PSS_SHA_512",
+  "RSASSA_PKCS1_V1_5_SHA_256",
+  "RSASSA_PKCS1_V1_5_SHA_384",
+  "RSASSA_PKCS1_V1_5_SHA_512",
+  "ED25519",
+] as const;
+export const KEY_ORIGINS = ["generated", "imported"] as const;
+/** How material may be wrapped for the public key of an import token (RFC 8017 §7.1, PKCS#11 v2.40 §2.1.21). */
+export const IMPORT_ALGORITHMS = ["RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_256"] as const;
+
+export const UNIT_STATES = ["joining", "serving", "quarantined", "leaving"] as const;
 
 /** A closed set of strings. */
 export const oneOf = <const Names extends string[]>(
@@ -62,6 +79,10 @@ export const Address = Type.String({
 export const Pattern = Type.String({
   pattern: "^[0-9a-f]{64}$",
   description: "verification pattern, 32 bytes in hex",
+});
+export const BackupName = Type.String({
+  pattern: "^claviger-[0-9A-Za-z]{1,64}\\.backup$",
+  description: "name of a backup in the folder of backups",
 });
 export const TypedPattern = Type.String({
   pattern: "^[0-9a-fA-F]{32,64}$",
@@ -99,28 +120,37 @@ export const Context = Type.Record(
 );
 export type Context = Static<typeof Context>;
 
+export const Message = base64(PLAINTEXT_LIMIT_BYTES, "message in base64, at most 64 KiB");
+export const Signature = base64(
+  1024,
+  "signature in base64: ECDSA in DER (RFC 3279), RSA as 384 bytes, Ed25519 as 64",
+);
+export const PublicKey = base64(8192, "DER SubjectPublicKeyInfo in base64");
+export const WrappedMaterial = base64(1024, "material, wrapped for the public key of the token, in base64");
 export const Plaintext = base64(PLAINTEXT_LIMIT_BYTES, "plaintext in base64, at most 64 KiB");
 export const Ciphertext = base64(
   PLAINTEXT_LIMIT_BYTES + 256,
   "ciphertext in base64, as encrypt or data-key returned it",
 );
 
+export const CategoryName = oneOf([
+  "invalid",
+  "unauthenticated",
+  "forbidden",
+  "absent",
+  "conflict",
+  "precondition",
+  "blocked",
+  "throttled",
+  "unavailable",
+  "internal",
+]);
+
 /** What every refusal looks like. `code` is one of docs/errors.md and stable. */
 export const ErrorReply = Type.Object({
   error: Type.Object({
     code: Type.String({ description: "stable code; docs/errors.md lists them" }),
-    category: oneOf([
-      "invalid",
-      "unauthenticated",
-      "forbidden",
-      "absent",
-      "conflict",
-      "precondition",
-      "blocked",
-      "throttled",
-      "unavailable",
-      "internal",
-    ]),
+    category: CategoryName,
     message: Type.String({ description: "what happened" }),
     advice: Type.String({ description: "what to do now" }),
     field: Type.Optional(Type.String({ description: "the input at fault" })),

@@ -70,6 +70,7 @@ export function changeText(change: ChangeView): string {
         "approval",
         approval === null ? null : `${approval.action}, asked for by ${approval.requestedBy}, ${approved}`,
       ],
+      ["in spite of", approval === null ? null : plain(approval.inSpiteOf.join("; ")) || null],
       ["next", NEXT_STEP[change.state]],
     ]),
     table(

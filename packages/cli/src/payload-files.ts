@@ -2,7 +2,7 @@ import { closeSync, createReadStream, openSync, rmSync, writeFileSync } from "no
 import { ClavigerError, PLAINTEXT_LIMIT_BYTES, fromBase64 } from "@claviger/sdk";
 import { canAsk, note } from "./terminal.ts";
 
-/** What encrypt, decrypt and data-key read and write. */
+/** What the commands that use a key read and write. */
 
 /** Base64 of the largest ciphertext, with line breaks. */
 const BASE64_LIMIT_BYTES = PLAINTEXT_LIMIT_BYTES * 2;
@@ -12,17 +12,52 @@ export function readPlaintext(path: string | undefined): Promise<Buffer> {
   return readInput(path, PLAINTEXT_LIMIT_BYTES, "Encrypt larger data under a data key: `claviger data-key`.");
 }
 
+const MATERIAL_BYTES = 32;
+
+/** The material of a key in a file, or from stdin for `-`: exactly 32 bytes, as they are. The caller wipes them. */
+export async function readMaterial(path: string): Promise<Buffer> {
+  const advice = "Give the 32 raw bytes of an AES-256 key, without a line break and not in hex or base64.";
+  const material = await readInput(path === "-" ? undefined : path, MATERIAL_BYTES, advice);
+  if (material.byteLength === MATERIAL_BYTES) return material;
+  const message = `The material has ${material.byteLength} bytes, not ${MATERIAL_BYTES}.`;
+  throw new ClavigerError({ code: "key-material-refused", category: "invalid", message, advice });
+}
+
+/** The message in a file, or from stdin. */
+export function readMessage(path: string | undefined): Promise<Buffer> {
+  return readInput(
+    path,
+    PLAINTEXT_LIMIT_BYTES,
+    "Sign its digest with an RSA key (--digest), or a list of hashes.",
+  );
+}
+
+/** The signature in a file: base64, line breaks do not matter. */
+export async function readSignature(path: string): Promise<Uint8Array> {
+  const advice = "Give what `claviger sign` wrote.";
+  const text = (await readInput(path, 4096, advice)).toString("latin1").replaceAll(/\s/g, "");
+  return base64In(text, {
+    code: "signature-refused",
+    message: "The file holds no signature in base64.",
+    advice,
+  });
+}
+
 /** The ciphertext in a file, or from stdin: base64, line breaks do not matter. */
 export async function readCiphertext(path: string | undefined): Promise<Uint8Array> {
   const advice = "Give what `claviger encrypt` printed.";
   const text = (await readInput(path, BASE64_LIMIT_BYTES, advice)).toString("latin1").replaceAll(/\s/g, "");
+  const message = "The input is not a ciphertext in base64.";
+  return base64In(text, { code: "ciphertext-refused", message, advice });
+}
+
+function base64In(text: string, refusal: { code: string; message: string; advice: string }): Uint8Array {
   try {
     if (text !== "") return fromBase64(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  const message = "The input is not a ciphertext in base64.";
-  throw new ClavigerError({ code: "ciphertext-refused", category: "invalid", message, advice });
+  throw new ClavigerError({ ...refusal, category: "invalid" });
 }
 
 async function readInput(path: string | undefined, limitBytes: number, advice: string): Promise<Buffer> {

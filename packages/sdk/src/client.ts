@@ -1,5 +1,7 @@
 import type { CensusView, ChangeView, RouteName, RouteReply, StatusView } from "@claviger/api";
 import { connectDefault } from "#default-transport";
+import { Audit } from "./audit.ts";
+import { Backups } from "./backups.ts";
 import type { CallInput, CallOptions, Line } from "./call.ts";
 import { callRoute } from "./call.ts";
 import { Changes } from "./changes.ts";
@@ -35,7 +37,7 @@ export interface ClavigerClientOptions {
  *
  * A call is repeated at most twice, after 0.2 s and 1 s (or what Retry-After says, up to 5 s), and only where that is
  * safe: when no connection was accepted, so that nothing was sent; when Claviger answered 503, which promises that
- * nothing was done; and, for GETs, encrypt, decrypt and data-key, when the connection was lost.
+ * nothing was done; and, for GETs, encrypt, decrypt, data-key, sign and verify, when the connection was lost.
  */
 export class ClavigerClient {
   /** Projects: `create`, `list`, `all`. */
@@ -50,6 +52,8 @@ export class ClavigerClient {
   readonly changes: Changes;
   /** Who may call. */
   readonly principals: Principals;
+  readonly audit: Audit;
+  readonly backups: Backups;
   readonly #line: Line;
 
   constructor({ address, token, tls, transport, retries = RETRY_LIMIT }: ClavigerClientOptions) {
@@ -73,6 +77,8 @@ export class ClavigerClient {
     this.masterKeys = new MasterKeys(this);
     this.changes = new Changes(this);
     this.principals = new Principals(this);
+    this.audit = new Audit(this);
+    this.backups = new Backups(this);
   }
 
   /**

@@ -37,7 +37,7 @@ export class Principals {
     return eachItem((after) => this.list({ limit: WHOLE_PAGE, after }));
   }
 
-  /** Errors: `principal-not-found`. */
+  /** One principal. Errors: `principal-not-found`. */
   get(principal: string): Promise<PrincipalView> {
     return this.#caller.call("getPrincipal", { params: { principal } });
   }

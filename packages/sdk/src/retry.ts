@@ -9,7 +9,7 @@ import { TransportError } from "./transport.ts";
  * - any call when no connection was accepted: nothing was sent;
  * - any call that Claviger itself answered with 503 or 429: it promises that nothing was done;
  * - when the connection was lost, or something in between failed: only calls that may be done twice, which are the GETs,
- *   encrypt, decrypt and data-key. Others fail with `connection-lost`, since they may have been done;
+ *   encrypt, decrypt, data-key, sign and verify. Others fail with `connection-lost`, since they may have been done;
  * - nothing else: not after a timeout (30 s have passed), and no other refusal.
  */
 const BACKOFF_MS = [200, 1000] as const;
@@ -19,7 +19,13 @@ const RETRY_AFTER_LIMIT_MS = 5000;
 export const RETRY_LIMIT = BACKOFF_MS.length;
 
 /** POSTs that leave nothing behind but an answer. */
-const REPEATABLE: ReadonlySet<RouteName> = new Set(["encrypt", "decrypt", "generateDataKey"]);
+const REPEATABLE: ReadonlySet<RouteName> = new Set([
+  "encrypt",
+  "decrypt",
+  "generateDataKey",
+  "sign",
+  "verify",
+]);
 
 /** Whether the call may be sent again after this failure. */
 export function mayRepeat(route: RouteName, error: ClavigerError): boolean {

@@ -77,7 +77,13 @@ describe("waitForChange", () => {
 
   it("ends with `approval-pending` when nobody approves what was asked for", async () => {
     const requestedAt = "2026-01-01T00:00:00Z";
-    const approval = { action: "purge", requestedBy: "anna", requestedAt, approvedBy: null } as const;
+    const approval = {
+      action: "purge",
+      inSpiteOf: [] as string[],
+      requestedBy: "anna",
+      requestedAt,
+      approvedBy: null,
+    } as const;
     const pending = change("DONE", { approval });
     const approved = change("DONE", { approval: { ...approval, approvedBy: "otto" } });
     await expect(waiting([pending], "PURGED", { patienceMs: 0 })).rejects.toMatchObject({

@@ -1,25 +1,41 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
+import type { Audit } from "./audit/open-audit.ts";
+import { openAudit } from "./audit/open-audit.ts";
 import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
 import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
 import { SignIns } from "./core/access/sign-ins.ts";
+import type { Clock } from "./core/clock.ts";
+import { LogToCome } from "./core/audit/log-to-come.ts";
+import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
+import { recordedStore } from "./core/audit/recorded-store.ts";
+import { recordedUnit } from "./core/audit/recorded-unit.ts";
+import { RequestLog } from "./core/audit/request-log.ts";
+import { BackupRunner } from "./core/backup/backup-runner.ts";
 import { systemClock } from "./core/clock.ts";
 import { Failure, isFailure } from "./core/errors.ts";
+import { DestructionTimer } from "./core/hierarchy/destruction-timer.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
 import { OpenedMaterials } from "./core/hierarchy/opened-materials.ts";
 import { namesVp, shownVp } from "./core/ids.ts";
 import type { Vp } from "./core/ids.ts";
 import { ChangeRunner } from "./core/master-key-change/runner.ts";
 import { adoptFormerPrincipals } from "./core/operations/adopt-former-principals.ts";
+import { destroyDueKeys } from "./core/operations/destroy-due-keys.ts";
 import {
   initialiseMasterKey,
   initialiseReservedProject,
   openVouchedRows,
 } from "./core/operations/initialise.ts";
+import { finishRemovals } from "./core/operations/remove-unit.ts";
+import { openAuditKey } from "./core/operations/open-audit-key.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
+import { settledStore } from "./core/ports/settled-store.ts";
+import type { SnapshotStore } from "./core/ports/backup-store.ts";
 import type { Store } from "./core/ports/store.ts";
 import type { UnitFolder } from "./core/ports/unit-folder.ts";
 import { secretToBase64 } from "./core/secret/to-base64.ts";
@@ -28,8 +44,11 @@ import type { CryptoUnit } from "./core/unit/crypto-unit.ts";
 import { FirstStart } from "./ops/first-start.ts";
 import { openIdIssuer } from "./identity/open-id-issuer.ts";
 import { buildApp } from "./http/app.ts";
+import { meaningOf } from "./http/failure-of.ts";
 import { registerHealth } from "./http/health.ts";
 import { alarmLog } from "./ops/alarm-log.ts";
+import { auditFiles, nodeId, writePublicKeys } from "./ops/audit-files.ts";
+import { backupFolder } from "./ops/backup-folder.ts";
 import type { Config } from "./ops/config.ts";
 import type { DataFolder } from "./ops/data-folder.ts";
 import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
@@ -39,11 +58,13 @@ import type { Logger } from "./ops/log.ts";
 import { createMetrics } from "./ops/metrics.ts";
 import { PolitePace } from "./ops/polite-pace.ts";
 import { serveTls } from "./ops/serve-tls.ts";
+import { shownStoreAddress } from "./ops/store-address.ts";
 import { presentFailure } from "./protocols/native/errors.ts";
 import { nativeHandlers } from "./protocols/native/handlers.ts";
 import { isListedRoute } from "./protocols/native/roles.ts";
 import { NATIVE_BODY_LIMIT_BYTES, registerNativeRoutes } from "./protocols/native/routes.ts";
-import { openSqliteStore } from "./store/sqlite-store.ts";
+import { reachPostgres } from "./store/postgres-store.ts";
+import { openSqliteStore, sqliteIsThere } from "./store/sqlite-store.ts";
 import type { KdfParameters } from "./units/software/pin-key.ts";
 import { softwareUnitFolder } from "./units/software/software-unit-folder.ts";
 import { VERSION } from "./version.ts";
@@ -53,6 +74,8 @@ export interface Daemon {
   /** `http://host:port`, or `https:` */
   readonly url: string;
   readonly data: DataFolder;
+  /** Where the database is, for people: a path, or a URL. */
+  readonly store: string;
   /** Pattern of the first master key, if this start has created everything. */
   readonly created: Vp | undefined;
   /** Has the TLS files read again, for connections to come; undefined without TLS. */
@@ -66,6 +89,7 @@ export interface Interposed {
   readonly store?: (store: Store) => Store;
   readonly unit?: (unit: CryptoUnit) => CryptoUnit;
   readonly kdf?: KdfParameters;
+  readonly clock?: Clock;
 }
 
 /**
@@ -82,27 +106,54 @@ export async function composeDaemon(
   const tls = config.tls && serveTls(config.tls, presentFailure, log);
   const data = openDataFolder(config.dataFolder);
   opened.use(lockDataFolder(data.path));
-  const folder = unitFolder(data, interposed);
-  const storePath = join(data.store, "claviger.db");
+  const { clock = systemClock } = interposed;
+  const logToCome = new LogToCome();
+  const folder = unitFolder(data, interposed, (unit) => recordedUnit(unit, { log: logToCome, clock }));
+  const place = await reachStore(config, data);
+  opened.defer(() => place.leave());
   const firstStart = new FirstStart(data);
-  const due = await firstStart.isDue(storePath, folder);
+  const due = await firstStart.isDue(place, folder);
 
-  const sqlite = openSqliteStore({ path: storePath, threads: "own" });
-  opened.defer(() => sqlite.close());
-  const store = interposed.store?.(sqlite) ?? sqlite;
-  const clock = systemClock;
+  const adapter = await place.open();
+  opened.defer(() => adapter.close());
+  let audit: Audit | undefined;
+  const store = recordedStore(settledStore(interposed.store?.(adapter) ?? adapter), {
+    clock,
+    onRecorded: (mutation) => audit?.after(mutation),
+  });
   const units = new AttachedUnits();
   const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
-  const alarms = alarmLog(log, metrics.countAlarm);
+  const machineAlarms = alarmLog(log, metrics.countAlarm);
+  const alarms = recordedAlarms(machineAlarms, { log: logToCome, clock });
   opened.defer(() => units.close());
   const materials = new OpenedMaterials({ units, store, alarms });
   const ports = { store, units, folder, materials, alarms, clock };
 
+  const files = auditFiles(data);
+  const beginAudit = async (): Promise<Audit> => {
+    const node = nodeId(data);
+    audit = await openAudit({ store, clock, alarms: machineAlarms, files, node });
+    const { close, log: chained } = audit;
+    opened.defer(close);
+    logToCome.open(chained);
+    return audit;
+  };
+  // At a first start the first commands are recorded; at any other, what refuses the start leaves the log as it is.
+  if (due) await beginAudit();
   const created = due ? await initialiseMasterKey(ports) : undefined;
   await attachUnits(ports);
+  if (!(await store.readRollback({}))) await finishRemovals(ports);
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
+  const { log: auditLog, taker, reader } = audit ?? (await beginAudit());
+  if (auditLog.isFirst && (await store.listAuditKeys({})).length > 0) {
+    const note = "there was no audit log at this start, though one was kept before";
+    machineAlarms.raise("audit-log", note);
+    auditLog.appendLater({ atMs: clock.nowMs(), operation: "audit.missing", outcome: "alarm", note });
+  }
+  auditLog.signWith(await openAuditKey({ ...ports, vouchedRows }));
+  writePublicKeys(files.keys, await store.listAuditKeys({}));
   if (due) {
     await firstStart.createAdministrator({ ...ports, vouchedRows });
     firstStart.complete();
@@ -116,6 +167,15 @@ export async function composeDaemon(
   const revocations = new Revocations(store, [() => keys.forgetKeys(), () => authentication.forget()]);
   const rateLimits = new RateLimits(clock, config.requestsPerSecond);
   await revocations.read();
+  const backups = { folder: backupFolder(config.backupFolder) };
+  const backupRunner = new BackupRunner({
+    ...ports,
+    ...backups,
+    vouchedRows,
+    snapshots: adapter,
+    maker: { version: VERSION, node: hostname() },
+  });
+  opened.defer(() => backupRunner.stop());
   const service: ServicePorts = {
     ...ports,
     vouchedRows,
@@ -146,13 +206,18 @@ export async function composeDaemon(
   });
   registerHealth(app, {
     readiness: async () => {
-      const reasons = await reasonsNotReady(service);
+      const reasons = [...(await reasonsNotReady(service)), ...auditLog.troubles()];
       return { ready: reasons.length === 0, reasons };
     },
     metrics,
   });
   await registerNativeRoutes(app, {
-    handlers: nativeHandlers(service),
+    handlers: nativeHandlers({
+      ...service,
+      backups: { ...backups, runner: backupRunner },
+      audit: reader,
+      auditTroubles: () => auditLog.troubles(),
+    }),
     gate: {
       authenticate: async (credentials) => {
         const { principal, record } = await authentication.principal(credentials);
@@ -162,28 +227,85 @@ export async function composeDaemon(
       admit: (caller, wanted) => admit((ref) => keys.project(ref), caller, wanted),
       revocations,
     },
+    requestLog: new RequestLog({ log: auditLog, taker, clock }),
+    codeOf: (error) => meaningOf(error).code,
   });
   opened.defer(() => app.close());
   const url = await listen(app, config);
-  await runner.start();
+  // What is marked as rolled back is not carried on with before somebody has accepted it, which starts the runner.
+  if (!(await store.readRollback({}))) await runner.start();
   opened.defer(() => runner.stop());
+  const destruction = destructionTimer(service, alarms, log);
+  destruction.start();
+  opened.defer(() => destruction.stop());
 
   const everything = opened.move();
-  return { url, data, created, reloadTls: tls?.reload, stop: () => everything.disposeAsync() };
+  return {
+    url,
+    data,
+    store: place.shown,
+    created,
+    reloadTls: tls?.reload,
+    stop: () => everything.disposeAsync(),
+  };
 }
 
-function unitFolder(data: DataFolder, { unit: interpose, kdf }: Interposed): UnitFolder {
+interface StorePlace {
+  readonly shown: string;
+  isThere(): Promise<boolean>;
+  open(): Promise<Store & SnapshotStore>;
+  leave(): Promise<void>;
+}
+
+/** The store that the configuration names: a PostgreSQL database, else the SQLite file of the data folder. */
+async function reachStore(config: Config, data: DataFolder): Promise<StorePlace> {
+  if (config.store) {
+    const place = await reachPostgres(config.store);
+    const open = async () => ({ ...(await place.open()), openSnapshot: refuseSnapshot });
+    return { ...place, open, shown: shownStoreAddress(config.store) };
+  }
+  const path = join(data.store, "claviger.db");
+  return {
+    shown: path,
+    isThere: async () => sqliteIsThere(path),
+    open: async () => openSqliteStore({ path, threads: "own" }),
+    leave: async () => undefined,
+  };
+}
+
+async function refuseSnapshot(): Promise<never> {
+  throw new Failure("backup-unsupported");
+}
+
+function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): DestructionTimer {
+  return new DestructionTimer({
+    clock: service.clock,
+    alarms,
+    destroyDue: async (limit) => {
+      if (await service.store.readRollback({})) return { destroyed: 0, left: 0 };
+      const { destroyed, left } = await destroyDueKeys(service, { limit });
+      await service.store.dropExpiredImportTokens({ nowMs: service.clock.nowMs() });
+      for (const { id, projectId } of destroyed) log.info({ key: id, project: projectId }, "key destroyed");
+      return { destroyed: destroyed.length, left };
+    },
+  });
+}
+
+function unitFolder(
+  data: DataFolder,
+  { unit: interpose = (unit) => unit, kdf }: Interposed,
+  recorded: (unit: CryptoUnit) => CryptoUnit,
+): UnitFolder {
   const folder = softwareUnitFolder({
     units: data.units,
     pins: data.pins,
     writeSecretFile,
     ...(kdf && { kdf }),
   });
-  if (!interpose) return folder;
   return {
     ...folder,
-    create: async (address, group) => interpose(await folder.create(address, group)),
-    open: async (address) => interpose(await folder.open(address)),
+    create: async (address, group) => recorded(interpose(await folder.create(address, group))),
+    open: async (address) => recorded(interpose(await folder.open(address))),
   };
 }
 
@@ -200,7 +322,7 @@ async function attachUnits(ports: {
   const attached = new Set(ports.units.all().map(({ record }) => record.address));
   const failures: Failure[] = [];
   for (const record of await ports.store.listUnits({})) {
-    if (attached.has(record.address)) continue;
+    if (attached.has(record.address) || record.state === "leaving") continue;
     try {
       await ports.units.attach(record, await ports.folder.open(record.address));
     } catch (error) {

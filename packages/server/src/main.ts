@@ -34,15 +34,17 @@ export async function serve(config: Config): Promise<void> {
   process.stdout.write(greeting(daemon));
 }
 
-function greeting({ url, data, created }: Daemon): string {
+function greeting({ url, data, store, created }: Daemon): string {
   const serves = `Claviger ${VERSION} serves on ${url}\n`;
   if (created === undefined) return serves;
   const at = (path: string) => relative(process.cwd(), path) || path;
+  const isFile = !store.includes("://");
+  const together = isFile ? "units, PINs and database" : "units and PINs";
   return [
-    `Created, in the evaluation layout (units, PINs and database side by side; keep them apart in production):`,
+    `Created, in the evaluation layout (${together} side by side; keep them apart in production):`,
     `  crypto unit     ${at(data.units)}/01.0001.unit`,
     `  its PIN         ${at(data.pins)}/01.0001.pin`,
-    `  database        ${at(data.store)}/claviger.db`,
+    `  database        ${isFile ? at(store) : store}`,
     `  administrator   ${at(data.adminToken)}   (bearer token)`,
     `  master key      WK ${shownVp(created)}   (verification pattern)`,
     ``,

@@ -7,7 +7,19 @@ import type { StoreRig } from "./store-rig.ts";
 
 /** Fences and changes of state: what a transaction compares and counts before it moves. */
 export function changesContract(rig: StoreRig): void {
-  const { createRows, readKek, fence, read, openOne, move, goTo, order, reencipherAll, damage } = rig;
+  const {
+    createRows,
+    readKek,
+    fence,
+    read,
+    openOne,
+    move,
+    transitionOf,
+    goTo,
+    order,
+    reencipherAll,
+    damage,
+  } = rig;
 
   describe("changes of state", () => {
     test("a second change is refused with the other one, also while that is being purged", async () => {
@@ -59,7 +71,11 @@ export function changesContract(rig: StoreRig): void {
     test("of two transitions at the same time one is done", async () => {
       await openOne();
       await goTo("staged");
-      const both = await Promise.all([move({ name: "reencipher" }), move({ name: "cancel" })]);
+      const [reencipher, cancel] = [
+        await transitionOf({ name: "reencipher" }),
+        await transitionOf({ name: "cancel" }),
+      ];
+      const both = await Promise.all([rig.store.transition(reencipher), rig.store.transition(cancel)]);
       expect(new Set(both)).toEqual(new Set(["done", "moved"]));
     });
 
@@ -72,7 +88,7 @@ export function changesContract(rig: StoreRig): void {
         await reencipherAll();
         const way = (["ready", "activate", "activated"] as const).slice(0);
         await goTo(...way.slice(0, way.indexOf(name)));
-        damage("UPDATE keks SET wrapped_new = NULL, mk_new = NULL WHERE n <= 2");
+        await damage("UPDATE keks SET wrapped_new = NULL, mk_new = NULL WHERE n <= 2");
         const { generation } = await fence();
         expect(await move({ name })).toEqual({ left: 2 });
         expect((await fence()).generation).toBe(generation);

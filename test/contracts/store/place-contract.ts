@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { refusal } from "../crypto-unit-contract.ts";
@@ -10,8 +9,8 @@ export function placeContract(rig: StoreRig): void {
   const { createRows, damage, openOne, read, reopen } = rig;
 
   /** A failure to open as a rejection. */
-  const opening = async (open: () => void): Promise<void> => {
-    open();
+  const opening = async (open: () => unknown): Promise<void> => {
+    await open();
     await rig.close();
   };
 
@@ -20,7 +19,7 @@ export function placeContract(rig: StoreRig): void {
       await createRows(2);
       await openOne();
       await rig.close();
-      reopen();
+      await reopen();
       expect(await rig.store.census(SCOPE)).toMatchObject([{ current: 2 }]);
       expect((await read()).state).toBe("PLANNED");
     });
@@ -28,19 +27,19 @@ export function placeContract(rig: StoreRig): void {
     test("of a newer release is refused, and left as it is", async () => {
       await createRows(1);
       await rig.close();
-      damage("INSERT INTO schema_migrations (id, name) VALUES (9999, 'of the future')");
+      await damage("INSERT INTO schema_migrations (id, name) VALUES (9999, 'of the future')");
       expect(await refusal(opening(reopen))).toBe("store-newer");
-      damage("DELETE FROM schema_migrations WHERE id = 9999");
-      reopen();
+      await damage("DELETE FROM schema_migrations WHERE id = 9999");
+      await reopen();
       expect(await rig.store.census(SCOPE)).toMatchObject([{ current: 1 }]);
     });
 
-    test("that is no database is refused, and left as it is", async () => {
-      const letter = "Dear Claviger, ".repeat(100);
-      const other = join(rig.folder, "letter.txt");
-      writeFileSync(other, letter);
+    test("that holds something else is refused, and left as it is", async () => {
+      const other = join(rig.folder, "other");
+      const read = await rig.misuse(other);
+      const before = await read();
       expect(await refusal(opening(() => rig.open(other)))).toBe("store-damaged");
-      expect(readFileSync(other, "utf8")).toBe(letter);
+      expect(await read()).toEqual(before);
     });
   });
 }

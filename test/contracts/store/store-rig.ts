@@ -15,9 +15,11 @@ import { changeId, claimAs, kek, rewrapped, rowsOf, SCOPE, unit, uuidOf } from "
 /** A back end: how a store is opened on what `place` names, as often as one likes. */
 export interface StoreBackEnd {
   readonly name: string;
-  open(place: string): Store;
+  open(place: string): Store | Promise<Store>;
   /** Runs SQL on what `place` names, past the store: what the store itself would never write. */
-  damage(place: string, sql: string): void;
+  damage(place: string, sql: string): void | Promise<void>;
+  /** Puts something else on what `place` names; returns what reads it. */
+  misuse(place: string): Promise<() => unknown>;
 }
 
 /** An open store with the fence of a first master key, new for each test, and the steps that tests are made of. */
@@ -31,7 +33,7 @@ export function storeRig(backEnd: StoreBackEnd) {
   beforeEach(async () => {
     folder = mkdtempSync(join(SCRATCH, "claviger-store-"));
     place = join(folder, "store.db");
-    store = backEnd.open(place);
+    store = await backEnd.open(place);
     await store.createFence({ ...SCOPE, currentVp: A, atMs: 1 });
   });
 
@@ -61,14 +63,17 @@ export function storeRig(backEnd: StoreBackEnd) {
     expect(await store.openChange({ change, note: "opened" })).toBe("opened");
     return change;
   };
-  /** What `transition` answers for an event of the change as it is now. */
-  const move = async (event: ChangeEvent, id = changeId(1)) => {
+  /** The transition that an event leads to from where the change is now. */
+  const transitionOf = async (event: ChangeEvent, id = changeId(1)) => {
     const change = await read(id);
-    const { generation, ...rest } = await fence();
-    const step = advance(change, { ...rest, generation }, event);
+    const now = await fence();
+    const step = advance(change, now, event);
     const entry = { atMs: 9, state: step.state, by: "alice", note: event.name };
-    return store.transition({ change, generation, advance: step, amendment: {}, entry });
+    return { change, generation: now.generation, advance: step, amendment: {}, entry };
   };
+  /** What `transition` answers for an event of the change as it is now. */
+  const move = async (event: ChangeEvent, id = changeId(1)) =>
+    store.transition(await transitionOf(event, id));
   const goTo = async (...events: ChangeEvent["name"][]): Promise<void> => {
     for (const name of events)
       expect(await move(name === "staged" ? { name, to: B } : { name }), name).toBe("done");
@@ -93,14 +98,15 @@ export function storeRig(backEnd: StoreBackEnd) {
       return folder;
     },
     /** Opens a store on another place. */
-    open: (other: string): Store => backEnd.open(other),
+    open: (other: string): Store | Promise<Store> => backEnd.open(other),
     close: (): Promise<void> => store.close(),
     /** Opens the place again, after it was closed. */
-    reopen: (): void => {
-      store = backEnd.open(place);
+    reopen: async (): Promise<void> => {
+      store = await backEnd.open(place);
     },
-    damage: (sql: string): void => {
-      backEnd.damage(place, sql);
+    misuse: (other: string) => backEnd.misuse(other),
+    damage: async (sql: string): Promise<void> => {
+      await backEnd.damage(place, sql);
     },
     create,
     createRows,
@@ -109,6 +115,7 @@ export function storeRig(backEnd: StoreBackEnd) {
     fence,
     read,
     openOne,
+    transitionOf,
     move,
     goTo,
     order,

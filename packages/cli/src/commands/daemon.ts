@@ -13,17 +13,19 @@ const VERBS = {
 } as const;
 
 export function daemonCommands(program: Command): void {
-  for (const [name, about] of Object.entries(VERBS)) {
-    settled(program.command(name))
-      .summary(`${about} (by clavigerd)`)
-      .description(
-        `${about}. It runs \`clavigerd ${name}\`, which is installed with the daemon, with what follows.`,
-      )
-      .argument("[arguments...]", `see \`clavigerd ${name} --help\``)
-      .helpOption(false)
-      .allowUnknownOption()
-      .action(async () => {
-        process.exitCode = await runClavigerd(process.argv.slice(2));
-      });
-  }
+  for (const [name, about] of Object.entries(VERBS)) handOn(program, [name], about);
+}
+
+/** A command that runs the verb of `clavigerd` with these words. */
+export function handOn(parent: Command, words: readonly [string, ...string[]], about: string): void {
+  const typed = `clavigerd ${words.join(" ")}`;
+  settled(parent.command(words.at(-1) ?? words[0]))
+    .summary(`${about} (by clavigerd)`)
+    .description(`${about}. It runs \`${typed}\`, which is installed with the daemon, with what follows.`)
+    .argument("[arguments...]", `see \`${typed} --help\``)
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async () => {
+      process.exitCode = await runClavigerd(process.argv.slice(2));
+    });
 }

@@ -139,6 +139,56 @@ export const FAILURES = {
     "The key is disabled.",
     "Enable it with `claviger key enable`, or use another key.",
   ),
+  "key-pending-import": row(
+    "conflict",
+    "The key has no material yet.",
+    "Import it with `claviger key import`.",
+  ),
+  "key-usage-differs": row(
+    "invalid",
+    "The key is not for this.",
+    "Encrypt with a key of spec AES_256, and sign with one of the others; `claviger key show` names the spec.",
+  ),
+  "algorithm-refused": row(
+    "invalid",
+    "The key does not sign with this algorithm.",
+    "Take one of those that are named, or none: then it is the usual one of the key.",
+  ),
+  "key-origin-differs": row(
+    "conflict",
+    "This does not fit where the material of the key comes from.",
+    "Imported keys get a new version by `claviger key import`, all others by `claviger key rotate`.",
+  ),
+  "import-token-refused": row(
+    "invalid",
+    "The import token is not the one that this key waits for.",
+    "Ask for a new one: a token is for one key and one import, and a later token replaces it.",
+  ),
+  "import-token-expired": row(
+    "precondition",
+    "The import token has expired.",
+    "Ask for a new one, and wrap the material for its public key.",
+  ),
+  "key-material-refused": row(
+    "invalid",
+    "The material cannot be imported as it is.",
+    "Wrap exactly 32 bytes for the public key of the token, with the algorithm that the request names.",
+  ),
+  "key-pending-deletion": row(
+    "conflict",
+    "The key is waiting for its deletion.",
+    "Cancel that with `claviger key cancel-deletion` while there is time, or use another key.",
+  ),
+  "key-not-pending-deletion": row(
+    "conflict",
+    "No deletion of the key is scheduled.",
+    "See its state with `claviger key show`.",
+  ),
+  "key-destroyed": row(
+    "conflict",
+    "The key was destroyed: its material is gone, and what it encrypted stays closed for ever.",
+    "Use another key; only a backup from before its destruction still has the material.",
+  ),
   "key-changed": row(
     "conflict",
     "The key was changed by someone else meanwhile.",
@@ -351,17 +401,32 @@ export const FAILURES = {
   "store-read-only": row(
     "unavailable",
     "The database cannot be written.",
-    "Make its folder and files writable for the service.",
+    "Make it writable for the service: its folder and files, or the tables for its role on a primary server.",
   ),
   "store-busy": row(
     "unavailable",
-    "The database is held by another process.",
-    "Find the process that holds the database open.",
+    "The database is held by another process, or has no room for one more.",
+    "Find the process that holds the database open, or its locks; see the limits of the server.",
   ),
   "store-failed": row(
     "unavailable",
     "The database could not be read or written.",
-    "Look at the disk and the log; the service goes on by itself when it works again.",
+    "Look at the disk, the database server and the log; the service goes on by itself when it works again.",
+  ),
+  "store-refused": row(
+    "unavailable",
+    "The database server does not let the service in.",
+    "Check user, password file and name of the database in `store`, and the server's pg_hba.conf and log.",
+  ),
+  "store-unsuitable": row(
+    "precondition",
+    "The database server cannot be relied on to keep keys.",
+    "Set it up as docs/operations/running.md says.",
+  ),
+  "store-in-use": row(
+    "conflict",
+    "Another daemon uses this database.",
+    "Stop it first, or give this one a database of its own with CLAVIGER_STORE; then start this one again.",
   ),
   "store-damaged": row(
     "internal",
@@ -373,11 +438,84 @@ export const FAILURES = {
     "The crypto units are there but the database is not.",
     "Restore the database from a backup; a new one would know none of your keys.",
   ),
+  "store-rolled-back": row(
+    "blocked",
+    "The database was restored from a backup or is older than it should be, so nothing is changed in it.",
+    "Make sure that no other daemon serves a newer one; then let an administrator run `claviger store accept-rollback`.",
+  ),
+  "rollback-not-found": row(
+    "absent",
+    "No rollback of the database waits to be accepted.",
+    "See `claviger status`.",
+  ),
+  "store-not-empty": row(
+    "precondition",
+    "The database is not empty, and a backup is restored into an empty one only.",
+    "Give a data folder without a database, with the units and PINs alone; keep the old one until all is well.",
+  ),
+  "restore-incomplete": row(
+    "precondition",
+    "A restore of the database was interrupted, so it holds a part of the backup only.",
+    "Run the same `clavigerd backup restore` again; it goes on where it was.",
+  ),
   "store-newer": row(
     "precondition",
     "The database was written by a newer release.",
     "Run that release, or restore an older backup.",
   ),
+  "audit-unavailable": row(
+    "unavailable",
+    "The audit log cannot be written, so nothing is done.",
+    "See /readyz for the reason: free space, or bring the audit folder back; the service goes on by itself.",
+  ),
+  "audit-damaged": row(
+    "internal",
+    "The audit log is damaged, or not an audit log of Claviger.",
+    "Set its folder aside for the auditors, and start again: a new chain begins, and says so.",
+  ),
+
+  // Backups
+  "backup-not-found": row(
+    "absent",
+    "There is no such backup.",
+    "List the backups with `claviger backup list`.",
+  ),
+  "backup-running": row(
+    "conflict",
+    "Another backup is being written.",
+    "Wait until it is complete: `claviger backup list` shows how far it is.",
+  ),
+  "backup-not-written": row(
+    "blocked",
+    "The backup could not be written whole, and nothing of it is left.",
+    "Free space or mend the folder that is named, and repeat it; the backups from before are untouched.",
+  ),
+  "backup-unreadable": row(
+    "precondition",
+    "The backup file cannot be read.",
+    "Check the path and its permissions; the file is for its owner only.",
+  ),
+  "backup-damaged": row(
+    "invalid",
+    "The file is no backup of Claviger, or was changed or damaged.",
+    "Use another copy of it, or another backup; nothing of this one was used.",
+  ),
+  "backup-newer": row(
+    "precondition",
+    "The backup was made by a newer release.",
+    "Use that release, or a later one.",
+  ),
+  "backup-unsupported": row(
+    "precondition",
+    "This release makes backups of SQLite databases only.",
+    "Back a PostgreSQL database up with its own tools; docs/operations/running.md says how.",
+  ),
+  "backup-needs-unit": row(
+    "precondition",
+    "No crypto unit at hand holds the master key that the backup needs.",
+    "Bring the units that hold the pattern that is named, with their PINs: copies of the time of the backup.",
+  ),
+
   "data-folder-in-use": row(
     "conflict",
     "Another daemon uses this data folder.",

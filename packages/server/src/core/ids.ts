@@ -7,6 +7,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type ProjectId = Branded<"project">;
 export type KekId = Branded<"kek">;
 export type KeyId = Branded<"key">;
+export type ImportTokenId = Branded<"import token">;
 export type ChangeId = Branded<"change">;
 export type PrincipalId = Branded<"principal">;
 export type TokenId = Branded<"token">;

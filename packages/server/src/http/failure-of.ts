@@ -34,17 +34,25 @@ const REFUSALS: Readonly<Record<string, readonly [FailureCode, string | undefine
  * `internal`. Faults are logged here, with their stack; the reply repeats nothing of an error that is not a Failure.
  */
 export function failureOf(error: unknown, log: FastifyBaseLogger): Failure {
-  if (isFailure(error)) {
-    if (error.category === "internal") log.error({ err: error, code: error.code }, error.message);
-    if (error.category === "unavailable") log.warn({ code: error.code }, error.message);
-    return error;
+  const failure = meaningOf(error);
+  if (!isFailure(error)) {
+    if (failure.code === "internal")
+      log.error({ err: error }, "A request failed with an error that is no Failure.");
+    return failure;
   }
+  if (error.category === "internal") log.error({ err: error, code: error.code }, error.message);
+  if (error.category === "unavailable") log.warn({ code: error.code }, error.message);
+  return failure;
+}
+
+/** As `failureOf`, and nothing is logged. */
+export function meaningOf(error: unknown): Failure {
+  if (isFailure(error)) return error;
   const { code, statusCode } = (error ?? {}) as { readonly code?: unknown; readonly statusCode?: unknown };
   const refusal = typeof code === "string" ? REFUSALS[code] : undefined;
   if (refusal !== undefined) return new Failure(refusal[0], refusal[1], { field: refusal[2] });
   // The client went away while its body was being read: nobody receives this reply.
   if (code === "ECONNRESET" && statusCode === 400)
     return new Failure("invalid-request", "The body ended early.");
-  log.error({ err: error }, "A request failed with an error that is no Failure.");
   return new Failure("internal", undefined, { cause: error });
 }

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Failure } from "../core/errors.ts";
 import { SecretBytes } from "../core/secret/secret-bytes.ts";
 import { isLoopback } from "./loopback.ts";
+import { readStoreAddress, shownStoreAddress } from "./store-address.ts";
 
 /*
  * Every key of the configuration, in one table: its type, default and meaning. Everything else follows from its name
@@ -64,11 +65,30 @@ export const CONFIG_KEYS = {
     read: readListen,
     show: ({ host, port }) => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`,
   }),
+  backups: key({
+    type: "folder",
+    about:
+      "Where backups are written; without it, the folder `backups` in the data folder. One daemon has it.",
+    read: readPath,
+  }),
   log_level: key({
     type: "level",
     fallback: "info",
     about: `The least severe lines that are logged: ${LOG_LEVELS.map((level) => `\`${level}\``).join(", ")}.`,
     read: readLogLevel,
+  }),
+  store: key({
+    type: "URL",
+    about:
+      "A PostgreSQL database, as `postgres://user@host/database`; without it, an SQLite file in the data folder. A host beyond this machine needs `?sslmode=verify-full` or `verify-ca`, with `sslrootcert` and, for a client certificate, `sslcert` and `sslkey`. A folder of Unix sockets is `?host=/folder`.",
+    read: (given) =>
+      readStoreAddress(readText(given), given.name, undefined, (path) => resolve(given.folder, path)),
+    show: shownStoreAddress,
+  }),
+  store_password_file: key({
+    type: "file",
+    about: "The file that holds the password of the database that `store` names.",
+    read: readPath,
   }),
   expected_vps: key({
     type: "group=pattern,pattern;group=pattern",

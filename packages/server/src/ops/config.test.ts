@@ -19,10 +19,20 @@ const explain = (env: Environment, files: Files = {}, flags: Flags = {}) =>
 test("without anything, it is the evaluation default: a folder here, loopback, info", () => {
   expect(read({ PATH: "/bin" })).toEqual({
     dataFolder: "/srv/here/claviger-data",
+    backupFolder: "/srv/here/claviger-data/backups",
     listen: { host: "127.0.0.1", port: 8440 },
     logLevel: "info",
+    store: undefined,
     expectedVps: {},
   });
+});
+
+test("backups go where the file or the environment says, taken from the folder of the file or the working directory", () => {
+  const files = { "/data/claviger.toml": `backups = "../elsewhere"` };
+  expect(read({ CLAVIGER_DATA: "/data" }, files).backupFolder).toBe("/elsewhere");
+  expect(read({ CLAVIGER_DATA: "/data", CLAVIGER_BACKUPS: "mine" }, files).backupFolder).toBe(
+    "/srv/here/mine",
+  );
 });
 
 test("the file in the data folder overrides the defaults, and the environment overrides the file", () => {
@@ -31,6 +41,7 @@ test("the file in the data folder overrides the defaults, and the environment ov
   };
   expect(read({ CLAVIGER_DATA: "/data" }, files)).toEqual({
     dataFolder: "/data",
+    backupFolder: "/data/backups",
     listen: { host: "::1", port: 9000 },
     logLevel: "warn",
     expectedVps: { default: [VP] },
@@ -43,8 +54,10 @@ test("the file in the data folder overrides the defaults, and the environment ov
   };
   expect(read(env, files)).toEqual({
     dataFolder: "/data",
+    backupFolder: "/data/backups",
     listen: { host: "localhost", port: 0 },
     logLevel: "debug",
+    store: undefined,
     expectedVps: { default: [VP, `${VP}00`], other: ["f".repeat(64)] },
   });
 });
@@ -61,6 +74,7 @@ test("flags override the environment", () => {
   const env = { CLAVIGER_DATA: "/data", CLAVIGER_LISTEN: "127.0.0.1:1", CLAVIGER_LOG_LEVEL: "warn" };
   expect(read(env, {}, { listen: "127.0.0.1:2", data: "mine" })).toEqual({
     dataFolder: "/srv/here/mine",
+    backupFolder: "/srv/here/mine/backups",
     listen: { host: "127.0.0.1", port: 2 },
     logLevel: "warn",
     expectedVps: {},
@@ -131,7 +145,10 @@ test("print shows every key with its value and its source", () => {
   expect(Object.fromEntries(entries.map(({ key, value, source }) => [key, [value, source]]))).toEqual({
     data: ["/srv/here/claviger-data", "default"],
     listen: ["[::1]:1", "environment"],
+    backups: [null, null],
     log_level: ["warn", "file"],
+    store: [null, null],
+    store_password_file: [null, null],
     expected_vps: [{ default: [VP] }, "file"],
     requests_per_second: [null, null],
     "oidc.issuer": [null, null],

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Failure } from "../core/errors.ts";
 import type { SecretBytes } from "../core/secret/secret-bytes.ts";
 import type { Given, KeyName, KeyValue, ListenAddress, LogLevel } from "./config-keys.ts";
@@ -6,6 +7,7 @@ import { CONFIG_KEYS, KEY_NAMES, invalidKey } from "./config-keys.ts";
 import type { Collected, Environment, Flags, Source } from "./config-sources.ts";
 import { collectConfig } from "./config-sources.ts";
 import { isLoopback } from "./loopback.ts";
+import type { StoreAddress } from "./store-address.ts";
 import { withoutPasswords } from "./without-passwords.ts";
 
 /** What the daemon is told. The keys are in config-keys.ts, the places that they come from in config-sources.ts. */
@@ -13,7 +15,11 @@ export interface Config {
   /** Absolute path. */
   readonly dataFolder: string;
   readonly listen: ListenAddress;
+  /** Absolute path of the folder of backups; it is made with the first one. */
+  readonly backupFolder: string;
   readonly logLevel: LogLevel;
+  /** A PostgreSQL database; without it, the SQLite file in the data folder. */
+  readonly store?: StoreAddress;
   /** Requests a second that a principal may make that has no limit of its own; without it, as many as it likes. */
   readonly requestsPerSecond?: number;
   /**
@@ -68,14 +74,18 @@ export function readConfig(
   const collected = collectConfig({ env, cwd, readFile, flags });
   const tls = tlsOf(collected);
   const oidc = oidcOf(collected);
+  const store = storeOf(collected);
   const requestsPerSecond = valueOf(collected, "requests_per_second");
+  const dataFolder = always(collected, "data");
   const config = {
-    dataFolder: always(collected, "data"),
+    dataFolder,
+    backupFolder: valueOf(collected, "backups") ?? join(dataFolder, "backups"),
     listen: always(collected, "listen"),
     logLevel: always(collected, "log_level"),
     expectedVps: valueOf(collected, "expected_vps") ?? NO_PATTERNS,
     ...(requestsPerSecond !== undefined && { requestsPerSecond }),
     ...(oidc && { oidc }),
+    ...(store && { store }),
     ...(tls && { tls }),
   };
   refuseOpenListener(config, collected.given.get("listen")?.name ?? "listen");
@@ -140,6 +150,15 @@ function oidcOf(collected: Collected): OidcClient | undefined {
     if (alone !== undefined) throw invalidKey(alone.name, "needs oidc.issuer and oidc.client_id beside it");
   }
   return undefined;
+}
+
+function storeOf(collected: Collected): StoreAddress | undefined {
+  const store = valueOf(collected, "store");
+  const passwordFile = valueOf(collected, "store_password_file");
+  const alone = collected.given.get("store_password_file");
+  if (store === undefined && alone !== undefined)
+    throw invalidKey(alone.name, "is the password of a database that `store` does not name");
+  return store && { ...store, passwordFile };
 }
 
 function tlsOf(collected: Collected): TlsFiles | undefined {

@@ -31,13 +31,15 @@ test("makes the folder and its layout, for its owner only, whatever the umask", 
     expect(folder).toEqual({
       path,
       units: join(path, "units"),
+      audit: join(path, "audit"),
       pins: join(path, "pins"),
       store: join(path, "store"),
       adminToken: join(path, "admin.token"),
       created: true,
     });
-    for (const one of [path, folder.units, folder.pins, folder.store]) expect(modeOf(one)).toBe("700");
-    expect(readdirSync(path).toSorted()).toEqual(["pins", "store", "units"]);
+    for (const one of [path, folder.units, folder.pins, folder.store, folder.audit])
+      expect(modeOf(one)).toBe("700");
+    expect(readdirSync(path).toSorted()).toEqual(["audit", "pins", "store", "units"]);
   } finally {
     process.umask(old);
   }

@@ -31,6 +31,8 @@ export interface DataFolder {
   readonly pins: string;
   /** The database. */
   readonly store: string;
+  /** The audit log of this node. */
+  readonly audit: string;
   /** File of the first administrator's token. */
   readonly adminToken: string;
   /** Whether the folder was made by this call. */
@@ -42,10 +44,11 @@ export interface DataFolder {
  * `store-read-only` or `store-full`, which says what to do.
  */
 export function openDataFolder(path: string): DataFolder {
-  const [units, pins, store] = [join(path, "units"), join(path, "pins"), join(path, "store")];
+  const inside = (name: string): string => join(path, name);
+  const [units, pins, store, audit] = [inside("units"), inside("pins"), inside("store"), inside("audit")];
   const created = makePrivateFolder(path);
-  for (const folder of [units, pins, store]) makePrivateFolder(folder);
-  return { path, units, pins, store, adminToken: join(path, "admin.token"), created };
+  for (const folder of [units, pins, store, audit]) makePrivateFolder(folder);
+  return { path, units, pins, store, audit, adminToken: join(path, "admin.token"), created };
 }
 
 /**

@@ -10,6 +10,14 @@ import type { UnitFolder } from "../core/ports/unit-folder.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { writeSecretFile } from "./data-folder.ts";
 
+/** Where the store is kept. */
+interface StorePlace {
+  /** For people. */
+  readonly shown: string;
+  /** Whether anything was ever stored there. */
+  isThere(): Promise<boolean>;
+}
+
 /**
  * Tells a first start from one where something is missing. Keys are created at a first start only: where the database
  * is there without units, or units without the database, a new one would open none of the old keys, and is refused.
@@ -25,12 +33,12 @@ export class FirstStart {
   }
 
   /** @throws Failure `store-missing`. */
-  async isDue(storePath: string, folder: UnitFolder): Promise<boolean> {
+  async isDue(store: StorePlace, folder: UnitFolder): Promise<boolean> {
     if (existsSync(this.#mark)) return true;
-    const hasStore = existsSync(storePath);
+    const hasStore = await store.isThere();
     const hasUnits = (await folder.list()).length > 0;
     if (!hasStore && hasUnits)
-      throw new Failure("store-missing", `there are crypto units but no database at ${storePath}`);
+      throw new Failure("store-missing", `there are crypto units but no database at ${store.shown}`);
     if (hasStore) return false;
     writeSecretFile(this.#mark, "");
     return true;

@@ -8,8 +8,8 @@ import { SCRATCH } from "../../../../test/model/scratch.ts";
 import { DEFAULT_GROUP, DEFAULT_TYPE } from "../core/ids.ts";
 import { advance } from "../core/master-key-change/transitions.ts";
 import type { ChangeEvent } from "../core/master-key-change/transitions.ts";
-import { sqliteQueries } from "./dialects/sqlite.ts";
-import type { Statement } from "./script.ts";
+import { compileUpdate, sqliteQueries } from "./dialects/sqlite.ts";
+import type { Query, RowUpdates, Statement } from "./script.ts";
 import type { ScriptName } from "./scripts.ts";
 import { scriptNamed } from "./scripts.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
@@ -56,7 +56,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** How SQLite means to find the rows of every statement on `keks` that a script runs; nothing stays of what it did. */
+/** How SQLite means to find the rows of every statement on `keks` or `keys` that a script runs; nothing stays of what it did. */
 function plansOf(name: ScriptName, input: object): readonly string[] {
   const plans: string[] = [];
   const script = scriptNamed(name).script(sqliteQueries, input as never);
@@ -66,15 +66,24 @@ function plansOf(name: ScriptName, input: object): readonly string[] {
   return plans;
 }
 
-function run({ sql, parameters, many, returnsRows }: Statement, plans: string[]) {
-  const lists = (many ? parameters : [parameters]) as SQLInputValue[][];
-  if (/\bkeks\b/.test(sql)) {
+function run(statement: Statement, plans: string[]) {
+  if ("hold" in statement) return 0;
+  const { sql, lists, returnsRows } = listsOf(statement);
+  if (/\b(?:keks|keys)\b/.test(sql)) {
     const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...(lists[0] ?? []));
     plans.push(rows.map(({ detail }) => String(detail)).join("; "));
   }
   const prepared = db.prepare(sql);
   if (returnsRows) return prepared.all(...(lists[0] ?? []));
   return lists.reduce((changed, list) => changed + Number(prepared.run(...list).changes), 0);
+}
+
+/** A statement with the lists of parameters that it is run with. */
+function listsOf(statement: Query | RowUpdates) {
+  if ("sql" in statement) return { ...statement, lists: [statement.parameters as SQLInputValue[]] };
+  const { sql, order } = compileUpdate(statement.update);
+  const lists = statement.rows.map((row) => order.map((at) => row[at] as SQLInputValue));
+  return { sql, lists, returnsRows: false };
 }
 
 const GENERATION = 4;
@@ -139,9 +148,27 @@ describe("plans of the statements that meet every row", () => {
   ] as const)("%s takes its rows along an index, in its order", (state, name) => {
     const plans = inState(state, name, { ...order, limit: 500 });
     expect(plans).toHaveLength(1);
-    expect(plans.join()).toContain("keks_by_next_pattern (fence_id=? AND mk_new=?)");
+    expect(plans.join()).toContain("keks_by_next_pattern (fence_id=? AND mk_new>? AND mk_new<?)");
     expect(plans.join()).not.toMatch(SORTS);
     expect(plans.join()).not.toMatch(SCANS);
+  });
+
+  test("keys are found by id, by name, in pages and when they are due, each along an index and in its order", () => {
+    const projectId = "project 1";
+    const page = { projectId, limit: 10, after: "7" };
+    expect(plansOf("findKey", { projectId, ref: "k" })).toEqual([
+      "SEARCH keys USING INDEX keys_by_name (project_id=? AND name=?)",
+    ]);
+    expect(plansOf("findKey", { projectId, ref: CHANGE_ID })).toEqual([
+      expect.stringMatching(/^SEARCH keys USING INDEX sqlite_autoindex_keys_\d \(id=\?\)$/),
+    ]);
+    for (const destroyed of [true, false])
+      expect(plansOf("listKeys", { ...page, destroyed })).toEqual([
+        "SEARCH keys USING INDEX keys_of_project (project_id=? AND n>?)",
+      ]);
+    expect(plansOf("listKeysDue", { nowMs: 1, limit: 10 })).toEqual([
+      "SEARCH keys USING INDEX keys_due (deletion_due_ms<?)",
+    ]);
   });
 
   test("counts and the census read indexes alone", () => {

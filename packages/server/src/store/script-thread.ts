@@ -3,6 +3,7 @@ import { yieldToServingThreads } from "../core/background-thread.ts";
 import { Failure, isFailure } from "../core/errors.ts";
 import type { FailureCode } from "../core/errors.ts";
 import { SqliteConnection, sqliteQueries } from "./dialects/sqlite.ts";
+import type { Script } from "./script.ts";
 import type { ScriptName } from "./scripts.ts";
 import { scriptNamed } from "./scripts.ts";
 
@@ -14,6 +15,8 @@ import { scriptNamed } from "./scripts.ts";
 export interface ScriptThreadSettings {
   readonly path: string;
   readonly readOnly: boolean;
+  /** Whether all scripts read one and the same snapshot. */
+  readonly snapshot?: boolean;
 }
 
 export interface ScriptCall {
@@ -22,6 +25,7 @@ export interface ScriptCall {
   readonly input: unknown;
 }
 
+/** Sent once the connection is open; then one for each call, in order. */
 export type ScriptAnswer =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: { code: FailureCode; detail: string; cause: string } };
@@ -31,6 +35,7 @@ if (parentPort) serve(parentPort, workerData as ScriptThreadSettings);
 function serve(port: NonNullable<typeof parentPort>, settings: ScriptThreadSettings): void {
   if (settings.readOnly) yieldToServingThreads();
   const connection = new SqliteConnection(settings.path, settings);
+  port.postMessage("ready");
   port.on("message", (call: ScriptCall | "close") => {
     if (call === "close") {
       connection.close();
@@ -48,7 +53,7 @@ function answer(
 ): ScriptAnswer {
   try {
     const script = scriptNamed(call.name).script(sqliteQueries, call.input as never);
-    return { id: call.id, result: settings.readOnly ? connection.read(script) : connection.write(script) };
+    return { id: call.id, result: runIn(connection, settings, script) };
   } catch (error) {
     const failure = isFailure(error)
       ? error
@@ -58,6 +63,15 @@ function answer(
       failure: { code: failure.code, detail: failure.message, cause: describe(failure.cause) },
     };
   }
+}
+
+function runIn(
+  connection: SqliteConnection,
+  settings: ScriptThreadSettings,
+  script: Script<unknown>,
+): unknown {
+  if (settings.snapshot === true) return connection.readOnSnapshot(script);
+  return settings.readOnly ? connection.read(script) : connection.write(script);
 }
 
 function describe(cause: unknown): string {

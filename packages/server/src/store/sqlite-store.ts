@@ -1,9 +1,15 @@
+import { existsSync } from "node:fs";
+import type { Change } from "../core/master-key-change/change.ts";
+import type { SnapshotStore } from "../core/ports/backup-store.ts";
 import type { Store } from "../core/ports/store.ts";
-import { SqliteConnection, sqliteQueries } from "./dialects/sqlite.ts";
-import { migrate } from "./migrations/migrate.ts";
+import { SqliteConnection, sqliteDefinition, sqliteQueries } from "./dialects/sqlite.ts";
+import { NEWEST_SCHEMA, migrate } from "./migrations/migrate.ts";
+import { listChanges } from "./queries/changes.ts";
+import { schemaOf } from "./queries/snapshots.ts";
 import { ScriptRunner } from "./script-runner.ts";
 import type { ScriptName } from "./scripts.ts";
-import { SCRIPTS, scriptNamed } from "./scripts.ts";
+import { scriptNamed, storeOfScripts } from "./scripts.ts";
+import { openSqliteSnapshot } from "./sqlite-snapshot.ts";
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -14,19 +20,42 @@ export interface SqliteStoreOptions {
   readonly threads: "own" | "none";
 }
 
+/** Whether there is a database, or anything else, at the path: an empty file is a damaged database. */
+export function sqliteIsThere(path: string): boolean {
+  return existsSync(path);
+}
+
 /**
  * The store on one SQLite file. It is created and migrated when it is opened.
- * @throws Failure of the store's contract, or `store-newer`.
+ * @throws Failure of the store's contract, `store-newer` or `restore-incomplete`.
  */
-export function openSqliteStore(options: SqliteStoreOptions): Store {
+export function openSqliteStore(options: SqliteStoreOptions): Store & SnapshotStore {
   const first = new SqliteConnection(options.path, { readOnly: false });
-  first.write(migrate());
+  first.write(migrate(sqliteQueries, sqliteDefinition));
   const calls = options.threads === "own" ? threadedCalls(options.path, first) : inlineCalls(first);
-  const store: Record<string, unknown> = { close: () => calls.close() };
-  for (const name of Object.keys(SCRIPTS) as ScriptName[]) {
-    store[name] = (input: unknown) => calls.run(name, input);
+  return {
+    ...storeOfScripts(
+      (name, input) => calls.run(name, input),
+      () => calls.close(),
+    ),
+    openSnapshot: () => openSqliteSnapshot(options.path, options.threads),
+  };
+}
+
+/**
+ * The changes that a database tells of, newest first, without writing to it; none where it has another schema than that of
+ * this release.
+ * @throws Failure of the store's contract.
+ */
+export function readChangesOf(path: string): readonly Change[] {
+  const connection = new SqliteConnection(path, { readOnly: true });
+  try {
+    if (connection.read(schemaOf(sqliteQueries)) !== NEWEST_SCHEMA) return [];
+    const input = { limit: 1_000, after: undefined, openOnly: false };
+    return connection.read(listChanges(sqliteQueries, input)).items;
+  } finally {
+    connection.close();
   }
-  return store as unknown as StoreCalls;
 }
 
 interface Calls {
@@ -50,7 +79,7 @@ function threadedCalls(path: string, migrated: SqliteConnection): Calls {
     run: async (name, input) => {
       const { kind } = scriptNamed(name);
       if (kind === "read") return runHere(reader, name, input);
-      return await (kind === "scan" ? scanner : writer).run(name, input);
+      return await (kind === "write" ? writer : scanner).run(name, input);
     },
     close: async () => {
       reader.close();
@@ -65,12 +94,3 @@ function runHere(connection: SqliteConnection, name: ScriptName, input: unknown)
   const run = script(sqliteQueries, input as never);
   return kind === "write" ? connection.write(run) : connection.read(run);
 }
-
-/** What the scripts make of the port. `openSqliteStore` does not compile where they differ. */
-type StoreCalls = { readonly [N in ScriptName]: CallOf<(typeof SCRIPTS)[N]["script"]> } & Pick<
-  Store,
-  "close"
->;
-type CallOf<S> = S extends (db: never, input: infer Input) => Generator<unknown, infer Result, unknown>
-  ? (input: Input) => Promise<Result>
-  : never;

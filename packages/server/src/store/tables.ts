@@ -1,7 +1,11 @@
 import type { Generated } from "kysely";
 import type { PrincipalKind, PrincipalState } from "../core/access/principal.ts";
 import type { ChangeState } from "../core/master-key-change/change.ts";
+import type { KeySpec, KeyUsage } from "../core/hierarchy/key-specs.ts";
+import type { KeyState } from "../core/hierarchy/key-states.ts";
+import type { KeyOrigin } from "../core/hierarchy/records.ts";
 import type { MasterKeyType } from "../core/ids.ts";
+import type { RollbackMark } from "../core/ports/rollback-store.ts";
 import type { UnitState } from "../core/ports/store.ts";
 
 /**
@@ -21,7 +25,18 @@ export interface Tables {
     project_id: string;
     kek_id: string;
     wrapped: Uint8Array;
+    public_key: Uint8Array | null;
     created_at_ms: number;
+    mac: Uint8Array;
+  };
+  import_tokens: {
+    key_id: string;
+    id: string;
+    project_id: string;
+    kek_id: string;
+    public_key: Uint8Array;
+    wrapped: Uint8Array;
+    expires_at_ms: number;
     mac: Uint8Array;
   };
   principals: PrincipalTable;
@@ -63,6 +78,26 @@ export interface Tables {
     opened: number;
     refused: string;
     complete: number;
+  };
+  /** `draft` is JSON of AuditDraft. */
+  audit_outbox: { id: Generated<number>; mark: string; draft: string };
+  audit_keys: {
+    n: Generated<number>;
+    fingerprint: string;
+    public_key: Uint8Array;
+    sealed: Uint8Array;
+    created_at_ms: number;
+  };
+  rollback_marks: {
+    id: string;
+    state: RollbackMark["state"];
+    reason: string;
+    as_of_ms: number | null;
+    backup_id: string | null;
+    rows_written: number;
+    marked_at_ms: number;
+    accepted_by: string | null;
+    accepted_at_ms: number | null;
   };
 }
 
@@ -132,11 +167,14 @@ interface KeyTable {
   id: string;
   project_id: string;
   name: string;
-  spec: "AES_256";
-  usage: "ENCRYPT_DECRYPT";
-  state: "enabled" | "disabled";
+  spec: KeySpec;
+  usage: KeyUsage;
+  origin: KeyOrigin;
+  state: KeyState;
   current_version: number;
   created_at_ms: number;
+  deletion_due_ms: number | null;
+  destroyed_at_ms: number | null;
   revision: number;
   mac: Uint8Array;
 }

@@ -2,7 +2,7 @@ import { timingSafeEqual } from "../crypto/timing-safe-equal.ts";
 import { Failure } from "../errors.ts";
 import type { ChangeId } from "../ids.ts";
 import type { Approval } from "../master-key-change/change.ts";
-import type { KeyRecord, KeyVersionRecord } from "../hierarchy/records.ts";
+import type { ImportTokenRecord, KeyRecord, KeyVersionRecord } from "../hierarchy/records.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { FormerPrincipal } from "../ports/store.ts";
@@ -34,6 +34,10 @@ export class VouchedRows {
     return { ...row, mac: await this.#mac(versionMembers(row)) };
   }
 
+  async vouchForImportToken(row: Unvouched<ImportTokenRecord>): Promise<ImportTokenRecord> {
+    return { ...row, mac: await this.#mac(importTokenMembers(row)) };
+  }
+
   async vouchForPrincipal(row: Unvouched<PrincipalRecord>): Promise<PrincipalRecord> {
     return { ...row, mac: await this.#mac(principalMembers(row)) };
   }
@@ -49,11 +53,16 @@ export class VouchedRows {
 
   /** Each returns its row, or throws Failure `record-not-vouched`. */
   checkKey(row: KeyRecord): Promise<KeyRecord> {
-    return this.#check(row, keyMembers(row), `key ${row.id}`);
+    return this.#check(row, keyMembers(row), `key ${row.id}`, formerKeyMembers(row));
   }
 
   checkVersion(row: KeyVersionRecord): Promise<KeyVersionRecord> {
-    return this.#check(row, versionMembers(row), `key ${row.keyId}, version ${row.version}`);
+    const what = `key ${row.keyId}, version ${row.version}`;
+    return this.#check(row, versionMembers(row), what, formerVersionMembers(row));
+  }
+
+  checkImportToken(row: ImportTokenRecord): Promise<ImportTokenRecord> {
+    return this.#check(row, importTokenMembers(row), `import token of key ${row.keyId}`);
   }
 
   checkPrincipal(row: PrincipalRecord): Promise<PrincipalRecord> {
@@ -79,7 +88,10 @@ export class VouchedRows {
     row: Row,
     members: Members,
     what: string,
+    former?: Members,
   ): Promise<Row> {
+    for (const vouched of former ? [former] : [])
+      if (timingSafeEqual(row.mac, await this.#mac(vouched))) return row;
     if (await this.#isVouched(row, members, what)) return row;
     throw new Failure("record-not-vouched", `${what} is not vouched for by its MAC`);
   }
@@ -101,23 +113,52 @@ type Members = readonly (string | number | Uint8Array)[];
 
 function keyMembers(row: Unvouched<KeyRecord>): Members {
   const { id, projectId, name, spec, usage, state, currentVersion, createdAtMs, revision } = row;
+  const { origin, deletionDueMs, destroyedAtMs } = row;
   return [
-    "claviger row key 1",
+    "claviger row key 2",
     id,
     projectId,
     name,
     spec,
     usage,
+    origin,
     state,
     currentVersion,
     createdAtMs,
+    deletionDueMs ?? "",
+    destroyedAtMs ?? "",
     revision,
   ];
 }
 
+/**
+ * As release 0.1.0 vouched for keys; undefined for a key that it could not have written. Such a row is vouched for
+ * anew when it next changes.
+ */
+function formerKeyMembers(row: Unvouched<KeyRecord>): Members | undefined {
+  const { id, projectId, name, spec, usage, state, currentVersion, createdAtMs, revision } = row;
+  if ((state !== "enabled" && state !== "disabled") || row.origin !== "generated") return undefined;
+  if (row.deletionDueMs !== undefined || row.destroyedAtMs !== undefined) return undefined;
+  const rest = [spec, usage, state, currentVersion, createdAtMs, revision];
+  return ["claviger row key 1", id, projectId, name, ...rest];
+}
+
 function versionMembers(row: Unvouched<KeyVersionRecord>): Members {
+  const { keyId, projectId, version, kekId, wrapped, publicKey, createdAtMs } = row;
+  const material = [kekId, wrapped, publicKey ?? ""];
+  return ["claviger row key-version 2", keyId, projectId, version, ...material, createdAtMs];
+}
+
+/** As release 0.1.0 vouched for versions, which had no public keys. They never change until they are destroyed. */
+function formerVersionMembers(row: Unvouched<KeyVersionRecord>): Members | undefined {
   const { keyId, projectId, version, kekId, wrapped, createdAtMs } = row;
+  if (row.publicKey !== undefined) return undefined;
   return ["claviger row key-version 1", keyId, projectId, version, kekId, wrapped, createdAtMs];
+}
+
+function importTokenMembers(row: Unvouched<ImportTokenRecord>): Members {
+  const { id, keyId, projectId, kekId, publicKey, wrapped, expiresAtMs } = row;
+  return ["claviger row import-token 1", id, keyId, projectId, kekId, publicKey, wrapped, expiresAtMs];
 }
 
 /**
@@ -157,16 +198,11 @@ function formerPrincipalMembers(row: Omit<FormerPrincipal, "mac">): Members {
 }
 
 function approvalMembers(changeId: ChangeId, approval: Omit<Approval, "mac">): Members {
-  const { action, requestedBy, requestedAtMs, approvedBy } = approval;
-  return [
-    "claviger row approval 1",
-    changeId,
-    action,
-    requestedBy,
-    requestedAtMs,
-    approvedBy ? 1 : 0,
-    approvedBy ?? "",
-  ];
+  const { action, inSpiteOf, requestedBy, requestedAtMs, approvedBy } = approval;
+  const members = [changeId, action, requestedBy, requestedAtMs, approvedBy ? 1 : 0, approvedBy ?? ""];
+  return inSpiteOf === undefined
+    ? ["claviger row approval 1", ...members]
+    : ["claviger row approval 2", ...members, inSpiteOf.length, ...inSpiteOf];
 }
 
 /** Each member as its length in 4 bytes, big endian, and its bytes; numbers in decimal. */

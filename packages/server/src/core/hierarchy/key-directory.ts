@@ -89,6 +89,7 @@ export class KeyDirectory {
       return await write();
     } finally {
       this.#keys.drop((_, key) => key.id === keyId);
+      this.#versions.drop((_, version) => version.keyId === keyId);
     }
   }
 }

@@ -1,5 +1,7 @@
-import type { GroupName, KekId, KeyId, MasterKeyType, ProjectId } from "../ids.ts";
+import type { GroupName, ImportTokenId, KekId, KeyId, MasterKeyType, ProjectId } from "../ids.ts";
 import type { WrappedKek } from "../unit/crypto-unit.ts";
+import type { KeySpec, KeyUsage } from "./key-specs.ts";
+import type { KeyState } from "./key-states.ts";
 
 /** What the store keeps of the key hierarchy. Times are milliseconds since the epoch. */
 
@@ -32,30 +34,57 @@ export interface KekRecord {
   readonly wrappedOld: WrappedKek | undefined;
 }
 
-export type KeyState = "enabled" | "disabled";
+export type KeyOrigin = "generated" | "imported";
 
 /** A key as an application names it. `mac` vouches for every other member. */
 export interface KeyRecord {
   readonly id: KeyId;
   readonly projectId: ProjectId;
   readonly name: string;
-  readonly spec: "AES_256";
-  readonly usage: "ENCRYPT_DECRYPT";
+  readonly spec: KeySpec;
+  readonly usage: KeyUsage;
+  /** Where the material of every version comes from: a unit, or whoever imports it. Never changes. */
+  readonly origin: KeyOrigin;
   readonly state: KeyState;
+  /** 0 while there is none. */
   readonly currentVersion: number;
   readonly createdAtMs: number;
+  /** When it is due to be destroyed, while its deletion is pending; stays when it was. */
+  readonly deletionDueMs: number | undefined;
+  readonly destroyedAtMs: number | undefined;
   /** Counts every change of the row. */
   readonly revision: number;
   readonly mac: Uint8Array;
 }
 
-/** One version of a key: its material under the KEK of the project. `mac` vouches for every other member. */
+/**
+ * One version of a key: its material under the KEK of the project, no bytes at all once the key was destroyed. `mac`
+ * vouches for every other member.
+ */
 export interface KeyVersionRecord {
   readonly keyId: KeyId;
   readonly projectId: ProjectId;
   readonly version: number;
   readonly kekId: KekId;
   readonly wrapped: Uint8Array;
+  /** DER SubjectPublicKeyInfo, of a key that signs. */
+  readonly publicKey: Uint8Array | undefined;
   readonly createdAtMs: number;
+  readonly mac: Uint8Array;
+}
+
+/**
+ * What one import of material into one key goes by: a public key, and its private half wrapped by the KEK of the project.
+ * A key has one at most. `mac` vouches for every other member.
+ */
+export interface ImportTokenRecord {
+  readonly id: ImportTokenId;
+  readonly keyId: KeyId;
+  readonly projectId: ProjectId;
+  readonly kekId: KekId;
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  readonly wrapped: Uint8Array;
+  readonly expiresAtMs: number;
   readonly mac: Uint8Array;
 }

@@ -30,6 +30,11 @@ export interface Change {
 /** What one principal asked for and another has to approve. */
 export interface Approval {
   readonly action: "purge" | "override";
+  /**
+   * Of an override: what is in the way, each as the plan names it (obstacles.ts). Exactly this is approved. Those of
+   * the first release do not say, and approve nothing.
+   */
+  readonly inSpiteOf?: readonly string[] | undefined;
   readonly requestedBy: string;
   readonly requestedAtMs: number;
   readonly approvedBy: string | undefined;
@@ -52,7 +57,8 @@ export interface HistoryEntry {
  * - STAGED: every serving unit holds `from` in CURRENT and the same committed key in NEW; `to` is pinned.
  * - REENCIPHERING: every new KEK is wrapped under both; workers give the others their second form.
  * - READY: counted under the exclusive fence, no row lacks a verified form under `to`. May last for days.
- * - ACTIVATING: the point of no return is passed: canary, every row opened on it, then the other units.
+ * - ACTIVATING: canary, every row opened on it, then the other units. With the first unit that has activated the point
+ *   of no return is passed; until then the change can still be canceled.
  * - ACTIVATED: no serving unit has CURRENT = `from`; every row is opened on every serving unit.
  * - FINALIZING: forms move, new to current to old, row by row.
  * - DONE: no row's form in use is under `from`. The old forms stay until purge.

@@ -329,6 +329,15 @@ describe("the next step, case by case", () => {
     expect(step).toMatchObject({ event: { name: "activated" } });
   });
 
+  test("ACTIVATING without a unit that holds the target says that the change can be canceled, with one it does not", () => {
+    const lost = (i: number) => unitFact(i, { reading: reading({ CURRENT: A }) });
+    const nowhere = nextStep(changeIn("ACTIVATING"), facts({ units: [lost(1), lost(2)] }));
+    expect(nowhere).toMatchObject({ do: "block", reason: expect.stringContaining("cancel the change") });
+    const somewhere = facts({ units: [activated(1), lost(2)], sweeps: [sweepOf(1)] });
+    const step = nextStep(changeIn("ACTIVATING"), somewhere);
+    expect(step).toMatchObject({ do: "block", reason: expect.not.stringContaining("cancel the change") });
+  });
+
   test("FINALIZING is blocked by a row that has no form under the target", () => {
     const found = facts({ units: [activated(1)], rows: { underFrom: 1, withTargetAsNext: 0 } });
     expect(nextStep(changeIn("FINALIZING"), found).do).toBe("block");

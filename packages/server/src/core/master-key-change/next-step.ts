@@ -185,11 +185,14 @@ function whileActivating(change: Change, facts: Facts): Step {
     const [next] = before;
     if (next) return { do: "activate-unit", unit: next.address };
   }
-  if (odd)
+  if (odd) {
+    // Without a unit that has activated or still could, the way back is open (cancel-change.ts).
+    const back = after.length === 0 ? ", or cancel the change" : "";
     return {
       do: "block",
-      reason: `unit ${odd.address}: ${reasonOf(change, odd)}; bring it back, or quarantine it`,
+      reason: `unit ${odd.address}: ${reasonOf(change, odd)}; bring it back, or quarantine it${back}`,
     };
+  }
   const undecided = facts.units.find((unit) => unit.state === "quarantined" && !unit.decidedByPerson);
   if (undecided)
     return {

@@ -5,10 +5,11 @@ import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { UnitAddress, Vp } from "../ids.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { Store, WorkOrder } from "../ports/store.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
 import { noteRecords } from "../unit/note-records.ts";
 import { CLAVIGER, watchUnits } from "../unit/watch-units.ts";
-import { advanceChange } from "./advance-change.ts";
+import { advanceChange, readChange } from "./advance-change.ts";
 import type { Change } from "./change.ts";
 import type { Facts } from "./facts.ts";
 import { gatherFacts } from "./gather-facts.ts";
@@ -48,6 +49,7 @@ const WATCH_MS = 3_000;
  */
 export class ChangeRunner {
   readonly #ports: RunnerPorts;
+  readonly #activations = new SerialQueue();
   #running: Promise<void> | undefined;
   #stopping = new AbortController();
   #interruption = new AbortController();
@@ -60,10 +62,11 @@ export class ChangeRunner {
     this.#ports = ports;
   }
 
-  /** Leases of workers before this start are nobody's. */
+  /** Leases of workers before this start are nobody's. Once it runs, another call does nothing. */
   async start(): Promise<void> {
+    if (this.#running) return;
     await this.#ports.store.dropLeases({});
-    this.#running = this.#run();
+    this.#running ??= this.#run();
   }
 
   /** Something has changed: look again now. */
@@ -82,6 +85,14 @@ export class ChangeRunner {
   retryFailed(): void {
     this.#retryNow = true;
     this.wake();
+  }
+
+  /**
+   * Runs `work` while no unit is told to activate: a command under way has ended, with its outcome in the registers, and
+   * the next one looks first whether `work` has moved the change.
+   */
+  withoutActivation<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#activations.run(work);
   }
 
   /** Stops at the end of the batch. */
@@ -173,9 +184,7 @@ export class ChangeRunner {
       case "reencipher":
         return await this.#reencipher(change, work, step.rows);
       case "activate-unit":
-        await this.#amend(change, { canary: change.canary ?? step.unit });
-        await units.execute(step.unit, { verb: "activate", type: change.type, vp: target(change).to });
-        return true;
+        return await this.#activate(target(change), step.unit);
       case "sweep":
         return await this.#sweep(change, work, step.unit);
       case "finalize-rows":
@@ -199,6 +208,18 @@ export class ChangeRunner {
       }
     }
     await advanceChange(this.#ports, change, step.event, { by: CLAVIGER, note: step.note });
+  }
+
+  /** Whoever cancels meanwhile is before the command, which is then not given, or behind it, and sees what it did. */
+  async #activate(change: Change & { readonly to: Vp }, unit: UnitAddress): Promise<boolean> {
+    const { store, units } = this.#ports;
+    await this.#amend(change, { canary: change.canary ?? unit });
+    await this.withoutActivation(async () => {
+      const { state } = await readChange({ store }, change.id);
+      if (state !== change.state) return;
+      await units.execute(unit, { verb: "activate", type: change.type, vp: change.to });
+    });
+    return true;
   }
 
   async #reencipher(change: Change, { order, signal }: Work, rows: "untried" | "failed"): Promise<boolean> {

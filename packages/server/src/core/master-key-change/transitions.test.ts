@@ -17,6 +17,7 @@ const WAYS: readonly (readonly [ChangeEvent["name"], ChangeState, ChangeState, M
   ["adopted", "READY", "ACTIVATING", "rows-lacking-target"],
   ["cancel", "READY", "CANCELING", undefined],
   ["activated", "ACTIVATING", "ACTIVATED", "rows-lacking-target"],
+  ["cancel", "ACTIVATING", "CANCELING", undefined],
   ["finalize", "ACTIVATED", "FINALIZING", undefined],
   ["finalized", "FINALIZING", "DONE", "rows-under-from"],
   ["purged", "DONE", "PURGED", "rows-keeping-from"],
@@ -43,7 +44,7 @@ describe("the states of a change", () => {
   });
 
   test("a refusal names the state, the change and who opened it", () => {
-    expect(refusedAs("ACTIVATING", "cancel")).toMatch(/0{7}1 is ACTIVATING, opened by alice/);
+    expect(refusedAs("ACTIVATED", "cancel")).toMatch(/0{7}1 is ACTIVATED, opened by alice/);
   });
 
   test("the fence after every event is that of the state it leads to", () => {

@@ -26,7 +26,7 @@ const NEXT: Record<ChangeState, Partial<Record<EventName, ChangeState>>> = {
   STAGED: { reencipher: "REENCIPHERING", cancel: "CANCELING" },
   REENCIPHERING: { ready: "READY", cancel: "CANCELING" },
   READY: { activate: "ACTIVATING", adopted: "ACTIVATING", cancel: "CANCELING" },
-  ACTIVATING: { activated: "ACTIVATED" },
+  ACTIVATING: { activated: "ACTIVATED", cancel: "CANCELING" },
   ACTIVATED: { finalize: "FINALIZING" },
   FINALIZING: { finalized: "DONE" },
   DONE: { purged: "PURGED" },

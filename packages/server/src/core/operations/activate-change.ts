@@ -28,15 +28,31 @@ export async function activateChange(
   if (obstacles.length === 0) return activate(ports, change, input.by, `retyped ${shownVp(change.to)}`);
   if (!input.override) refuseObstacles(obstacles);
   refuseObstacles(obstacles.filter(({ overridable }) => !overridable));
-  const note = `override asked for, in spite of: ${obstacles.map(({ what }) => what).join("; ")}`;
-  return requestApproval(ports, change, { action: "override", by: input.by, note });
+  const inSpiteOf = obstacles.map(({ what }) => what);
+  const note = `override asked for, in spite of: ${inSpiteOf.join("; ")}`;
+  return requestApproval(ports, change, { action: "override", inSpiteOf, by: input.by, note });
 }
 
-/** What an approved override does: the units in the way are quarantined by the approver's decision, and it activates. */
-export async function activateInSpite(ports: ChangePorts, input: ChangeInput): Promise<Change> {
+/**
+ * What an approved override does: the units in the way are quarantined by the approver's decision, and it activates.
+ * `approved` names the obstacles that were there when it was asked for; what has come up since, nobody has decided on.
+ * @throws Failure `change-not-ready` naming those, and what no override passes.
+ */
+export async function activateInSpite(
+  ports: ChangePorts,
+  input: ChangeInput & { readonly approved: readonly string[] },
+): Promise<Change> {
   const change = await readyChange(ports, input);
   const obstacles = await obstaclesNow(ports, change);
   refuseObstacles(obstacles.filter(({ overridable }) => !overridable));
+  refuseObstacles(
+    obstacles
+      .filter(({ what }) => !input.approved.includes(what))
+      .map((one) => ({
+        ...one,
+        advice: `not named when the override was asked for: ask again, or ${one.advice}`,
+      })),
+  );
   const addresses = new Set(obstacles.flatMap(({ unit }) => (unit ? [unit] : [])));
   const left = ports.units.serving(change.group).filter(({ record }) => !addresses.has(record.address));
   if (left.length === 0) throw new Failure("unit-needed", "no unit would be left to serve");

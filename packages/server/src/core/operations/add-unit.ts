@@ -2,13 +2,18 @@ import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
 import type { GroupName, UnitAddress } from "../ids.ts";
 import { DEFAULT_TYPE } from "../ids.ts";
+import type { RollbackStore } from "../ports/rollback-store.ts";
 import type { ChangeStore, UnitRecord, UnitStore } from "../ports/store.ts";
 import type { UnitFolder } from "../ports/unit-folder.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
+import type { CryptoUnit } from "../unit/crypto-unit.ts";
 import { noteRecords } from "../unit/note-records.ts";
 import { cloneMasterKey } from "./clone-master-key.ts";
 import { readmitUnit } from "./readmit-unit.ts";
+import type { RemovalPorts } from "./remove-unit.ts";
+import { finishRemovalAt } from "./remove-unit.ts";
+import { requireNoRollback } from "./require-no-rollback.ts";
 
 /**
  * Creates a software unit, pins it and its group's units to each other, copies the group's master keys into it, and
@@ -16,19 +21,30 @@ import { readmitUnit } from "./readmit-unit.ts";
  * adding the same address again: until it serves, the unit is `joining`.
  * @throws Failure `unit-exists`, `no-serving-unit`, and those of cloning.
  */
-export async function addUnit(
-  ports: {
-    readonly store: UnitStore & Pick<ChangeStore, "listFences" | "readFence" | "readChange">;
-    readonly folder: UnitFolder;
-    readonly units: AttachedUnits;
-    readonly clock: Clock;
-  },
-  input: { readonly address: UnitAddress | undefined; readonly group: GroupName; readonly by: string },
-): Promise<AttachedUnit> {
+export async function addUnit(ports: AddUnitPorts, input: NewUnit): Promise<AttachedUnit> {
+  return await ports.units.whileMembersStay(() => add(ports, input));
+}
+
+interface AddUnitPorts extends RemovalPorts {
+  readonly store: UnitStore &
+    Pick<RollbackStore, "readRollback"> &
+    Pick<ChangeStore, "listFences" | "readFence" | "readChange">;
+  readonly clock: Clock;
+}
+
+interface NewUnit {
+  readonly address: UnitAddress | undefined;
+  readonly group: GroupName;
+  readonly by: string;
+}
+
+async function add(ports: AddUnitPorts, input: NewUnit): Promise<AttachedUnit> {
+  await requireNoRollback(ports);
   const { units } = ports;
   await noteRecords(ports);
   const [source] = (await units.refreshGroup(input.group), units.serving(input.group));
   if (!source) throw new Failure("no-serving-unit");
+  if (input.address) await finishRemovalAt(ports, input.address);
   const address = input.address ?? (await nextAddress(ports));
   if (!units.all().some(({ record }) => record.address === address)) await join(ports, address, input);
   const { record } = units.find(address);
@@ -57,7 +73,13 @@ async function join(
   address: UnitAddress,
   input: { readonly group: GroupName; readonly by: string },
 ): Promise<void> {
-  const unit = await ports.folder.create(address, input.group);
+  let unit = await ports.folder.create(address, input.group);
+  if (await holdsMasterKey(unit)) {
+    // No unit that joins has a master key before it is known: this one was removed, or belongs to a later database.
+    await unit.close();
+    await ports.folder.setAside(address);
+    unit = await ports.folder.create(address, input.group);
+  }
   const record: UnitRecord = {
     address,
     group: input.group,
@@ -76,6 +98,11 @@ async function join(
   }
 }
 
+async function holdsMasterKey(unit: CryptoUnit): Promise<boolean> {
+  const readings = await unit.registers.read();
+  return readings.some(({ NEW, CURRENT, OLD }) => [NEW, CURRENT, OLD].some(({ vp }) => vp !== undefined));
+}
+
 /** The record, or that of an earlier attempt whose answer was lost. */
 async function keep(store: UnitStore, record: UnitRecord): Promise<UnitRecord> {
   if ((await store.addUnit({ unit: record })) === "added") return record;
@@ -86,11 +113,13 @@ async function keep(store: UnitStore, record: UnitRecord): Promise<UnitRecord> {
 
 /** The next free address on card 01. */
 async function nextAddress(ports: {
+  readonly store: UnitStore;
   readonly folder: UnitFolder;
   readonly units: AttachedUnits;
 }): Promise<UnitAddress> {
   const taken = new Set<string>([
     ...(await ports.folder.list()),
+    ...(await ports.store.listUnits({})).map(({ address }) => address),
     ...ports.units.all().map(({ record }) => record.address),
   ]);
   for (let domain = 1; domain <= 0xffff; domain += 1) {

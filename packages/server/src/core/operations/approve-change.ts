@@ -21,10 +21,11 @@ export async function approveChange(ports: ChangePorts, input: ChangeInput): Pro
     throw new Failure("approval-missing");
   await ports.vouchedRows.checkApproval(change.id, request);
   if (request.requestedBy === input.by) throw new Failure("approval-own");
-  const { action, requestedBy, requestedAtMs } = request;
-  if (action === "override") return activateInSpite(ports, input);
+  const { action, inSpiteOf, requestedBy, requestedAtMs } = request;
+  if (action === "override") return activateInSpite(ports, { ...input, approved: inSpiteOf ?? [] });
   const approval = await ports.vouchedRows.vouchForApproval(change.id, {
     action,
+    inSpiteOf,
     requestedBy,
     requestedAtMs,
     approvedBy: input.by,

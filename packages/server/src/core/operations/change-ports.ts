@@ -10,7 +10,7 @@ export interface ChangePorts {
   readonly units: AttachedUnits;
   readonly vouchedRows: VouchedRows;
   readonly clock: Clock;
-  readonly runner: Pick<ChangeRunner, "wake" | "interrupt" | "retryFailed">;
+  readonly runner: Pick<ChangeRunner, "start" | "wake" | "interrupt" | "retryFailed" | "withoutActivation">;
   /** Patterns that the configuration allows each group to have; a group that is not named may have any. */
   readonly expectedVps: ReadonlyMap<string, readonly string[]>;
 }

@@ -4,6 +4,8 @@ import type { EncryptionContext } from "../crypto/encryption-context.ts";
 import { payloadAad } from "../crypto/payload-aad.ts";
 import { Failure, isFailure } from "../errors.ts";
 import type { KeyId } from "../ids.ts";
+import { requireKeyUsage } from "../hierarchy/key-specs.ts";
+import { requireKeyState } from "../hierarchy/key-states.ts";
 import type { KeyRecord, ProjectRecord } from "../hierarchy/records.ts";
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { PayloadPorts } from "./encrypt.ts";
@@ -19,7 +21,7 @@ export interface Decrypted {
 /**
  * Decrypts; the ciphertext names its key and version. A key of another project, one that never was, another context
  * and a changed byte are all the same refusal.
- * @throws Failure `ciphertext-refused`, `key-disabled`.
+ * @throws Failure `ciphertext-refused`, those of a key that is not enabled (key-states.ts).
  */
 export async function decrypt(
   ports: PayloadPorts,
@@ -27,15 +29,19 @@ export async function decrypt(
     readonly project: ProjectRecord;
     readonly ciphertext: Uint8Array;
     readonly context: EncryptionContext;
+    /** Told which key and version the ciphertext names, before it is opened: what a refusal is recorded with. */
+    readonly onKey?: (named: { readonly key: KeyId; readonly version: number }) => void;
   },
 ): Promise<Decrypted> {
   const { project } = input;
   const parsed = parseCiphertext(input.ciphertext);
   const context = encodeContext(input.context);
   const { keyId, keyVersion } = parsed;
+  input.onKey?.({ key: keyId, version: keyVersion });
   const version = await refusing(async () => {
     const key: KeyRecord = await ports.keys.key(project.id, keyId);
-    if (key.state !== "enabled") throw new Failure("key-disabled");
+    requireKeyState(key, "decrypt");
+    requireKeyUsage(key, "ENCRYPT_DECRYPT");
     return ports.keys.version(key, keyVersion);
   });
   const aad = payloadAad({ projectId: project.id, keyId, keyVersion, purpose: CALLER_PAYLOAD, context });
@@ -45,12 +51,12 @@ export async function decrypt(
   return { plaintext, keyId, keyVersion };
 }
 
-/** A key that is not there says no more than a ciphertext that does not fit. */
+/** A key that is not there, or does not encrypt, says no more than a ciphertext that does not fit. */
 async function refusing<Result>(find: () => Promise<Result>): Promise<Result> {
   try {
     return await find();
   } catch (error) {
-    if (isFailure(error, "key-not-found"))
+    if (isFailure(error, "key-not-found", "key-usage-differs"))
       throw new Failure("ciphertext-refused", undefined, { cause: error });
     throw error;
   }

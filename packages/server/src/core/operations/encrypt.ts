@@ -5,6 +5,8 @@ import { payloadAad } from "../crypto/payload-aad.ts";
 import { isPayloadSuite } from "../crypto/payload-suite.ts";
 import { Failure } from "../errors.ts";
 import type { KeyDirectory } from "../hierarchy/key-directory.ts";
+import { requireKeyUsage } from "../hierarchy/key-specs.ts";
+import { requireKeyState } from "../hierarchy/key-states.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { KeyRecord } from "../hierarchy/records.ts";
 
@@ -18,14 +20,15 @@ export const CALLER_PAYLOAD = "payload";
 
 /**
  * Encrypts under the current version of a key; returns the self-describing ciphertext.
- * @throws Failure `key-disabled`, `invalid-request` for a context that is none.
+ * @throws Failure of a key that is not enabled (key-states.ts), `key-usage-differs`, `invalid-request` for a context that is none.
  */
 export async function encrypt(
   ports: PayloadPorts,
   input: { readonly key: KeyRecord; readonly plaintext: Uint8Array; readonly context: EncryptionContext },
 ): Promise<Uint8Array> {
   const { key } = input;
-  if (key.state !== "enabled") throw new Failure("key-disabled");
+  requireKeyState(key, "encrypt");
+  requireKeyUsage(key, "ENCRYPT_DECRYPT");
   const aad = payloadAad({
     projectId: key.projectId,
     keyId: key.id,

@@ -1,4 +1,6 @@
 import type { EncryptionContext } from "../crypto/encryption-context.ts";
+import { requireKeyUsage } from "../hierarchy/key-specs.ts";
+import { requireKeyState } from "../hierarchy/key-states.ts";
 import type { KeyRecord } from "../hierarchy/records.ts";
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import { reveal } from "../secret/secret-bytes.ts";
@@ -20,6 +22,8 @@ export async function generateDataKey(
   ports: PayloadPorts,
   input: { readonly key: KeyRecord; readonly lengthBytes: number; readonly context: EncryptionContext },
 ): Promise<DataKey> {
+  requireKeyState(input.key, "generate-data-key");
+  requireKeyUsage(input.key, "ENCRYPT_DECRYPT");
   const version = await ports.keys.version(input.key, input.key.currentVersion);
   const plaintext = await ports.materials.withMaterial(version, ({ unit }) =>
     unit.materials.random(input.lengthBytes),

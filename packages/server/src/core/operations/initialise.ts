@@ -92,6 +92,7 @@ export async function initialiseReservedProject(ports: RowMacPorts): Promise<voi
     wrapped: await materials.withKek({ kekId: project.kekId, projectId: project.id }, ({ unit, handle }) =>
       unit.materials.generate(handle),
     ),
+    publicKey: undefined,
     createdAtMs,
     mac: new Uint8Array(),
   };
@@ -104,9 +105,12 @@ export async function initialiseReservedProject(ports: RowMacPorts): Promise<voi
     name: ROW_MAC_KEY_NAME,
     spec: "AES_256",
     usage: "ENCRYPT_DECRYPT",
+    origin: "generated",
     state: "enabled",
     currentVersion: 1,
     createdAtMs,
+    deletionDueMs: undefined,
+    destroyedAtMs: undefined,
     revision: 1,
   });
   await store.createKey({ key, version });

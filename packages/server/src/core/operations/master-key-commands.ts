@@ -2,11 +2,13 @@ import { Failure } from "../errors.ts";
 import type { GroupName, MasterKeyType, UnitAddress, Vp } from "../ids.ts";
 import { namesVp } from "../ids.ts";
 import type { Change } from "../master-key-change/change.ts";
+import type { RollbackStore } from "../ports/rollback-store.ts";
 import type { ChangeStore } from "../ports/store.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { isReachable, readingOf } from "../unit/attached-units.ts";
 import type { RegisterName } from "../unit/registers.ts";
 import { cloneMasterKey } from "./clone-master-key.ts";
+import { requireNoRollback } from "./require-no-rollback.ts";
 
 /**
  * What custodians do with master keys before a change takes them over. While a change has pinned its target (STAGED to
@@ -14,7 +16,7 @@ import { cloneMasterKey } from "./clone-master-key.ts";
  * what else a NEW holds may be cleared, so that a unit can be brought back.
  */
 export interface MasterKeyPorts {
-  readonly store: Pick<ChangeStore, "readFence" | "readChange">;
+  readonly store: Pick<ChangeStore, "readFence" | "readChange"> & Pick<RollbackStore, "readRollback">;
   readonly units: AttachedUnits;
 }
 
@@ -31,6 +33,7 @@ export async function generateMasterKey(
   ports: MasterKeyPorts,
   input: MasterKeyScope & { readonly unit: UnitAddress | undefined },
 ): Promise<readonly AttachedUnit[]> {
+  await requireNoRollback(ports);
   const change = await changeOwningNew(ports, input);
   if (change) throw refused(change, "NEW holds its target");
   const serving = ports.units.serving(input.group).toSorted(byAddress);
@@ -62,6 +65,7 @@ export async function copyMasterKey(
     readonly to: readonly UnitAddress[] | undefined;
   },
 ): Promise<readonly AttachedUnit[]> {
+  await requireNoRollback(ports);
   const { units } = ports;
   const change = await changeOwningNew(ports, input);
   await units.refreshGroup(input.group);
@@ -104,6 +108,7 @@ export async function commitMasterKey(
   ports: MasterKeyPorts,
   input: MasterKeyScope & { readonly vp: string; readonly unit: UnitAddress | undefined },
 ): Promise<readonly AttachedUnit[]> {
+  await requireNoRollback(ports);
   const change = await changeOwningNew(ports, input);
   if (change?.to && !namesVp(input.vp, change.to)) throw refused(change, "NEW must hold its target");
   const holders = await holdersOfNew(ports.units, input);
@@ -124,6 +129,7 @@ export async function clearNewMasterKey(
   ports: MasterKeyPorts,
   input: MasterKeyScope & { readonly vp: string; readonly unit: UnitAddress | undefined },
 ): Promise<readonly AttachedUnit[]> {
+  await requireNoRollback(ports);
   const change = await changeOwningNew(ports, input);
   if (change?.to && namesVp(input.vp, change.to))
     throw refused(change, "NEW holds its target: cancel the change");

@@ -16,7 +16,8 @@ import { requestApproval } from "./request-approval.ts";
 export async function purgeChange(ports: ChangePorts, input: ChangeInput): Promise<Change> {
   const change = await readChange(ports, input.change);
   await refuseUnlessPurgeable(ports, change);
-  return requestApproval(ports, change, { action: "purge", by: input.by, note: "purge asked for" });
+  const request = { action: "purge" as const, inSpiteOf: undefined, note: "purge asked for" };
+  return requestApproval(ports, change, { ...request, by: input.by });
 }
 
 /** Checks again, and has every sweep begin anew: what opened weeks ago may not open now, and the old forms are its only rescue. */

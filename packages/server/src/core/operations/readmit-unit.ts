@@ -2,11 +2,13 @@ import { Failure } from "../errors.ts";
 import type { UnitAddress } from "../ids.ts";
 import { shownVp } from "../ids.ts";
 import type { Change, Fence } from "../master-key-change/change.ts";
+import type { RollbackStore } from "../ports/rollback-store.ts";
 import type { ChangeStore, UnitStore } from "../ports/store.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
 import { noteRecords } from "../unit/note-records.ts";
 import type { RegisterReading } from "../unit/registers.ts";
+import { requireNoRollback } from "./require-no-rollback.ts";
 
 /**
  * Lets a joining or quarantined unit serve, once its registers are those of its group: CURRENT as the fence has it, and
@@ -16,11 +18,14 @@ import type { RegisterReading } from "../unit/registers.ts";
  */
 export async function readmitUnit(
   ports: {
-    readonly store: UnitStore & Pick<ChangeStore, "listFences" | "readChange">;
+    readonly store: UnitStore &
+      Pick<RollbackStore, "readRollback"> &
+      Pick<ChangeStore, "listFences" | "readChange">;
     readonly units: AttachedUnits;
   },
   input: { readonly address: UnitAddress; readonly by: string },
 ): Promise<AttachedUnit> {
+  await requireNoRollback(ports);
   const { store, units } = ports;
   await noteRecords(ports);
   await units.refresh(input.address);

@@ -41,6 +41,11 @@ export async function reportStatus(ports: StatusPorts): Promise<readonly GroupSt
 /** Why the service cannot do its work: one sentence for each reason, none when it is ready. */
 export async function reasonsNotReady(ports: StatusPorts): Promise<readonly string[]> {
   const reasons: string[] = [];
+  const mark = await ports.store.readRollback({});
+  if (mark)
+    reasons.push(
+      `the database was ${mark.reason}; it is read-only until an administrator has accepted that with \`claviger store accept-rollback\``,
+    );
   for (const fence of await ports.store.listFences({})) {
     const serving = ports.units.serving(fence.group);
     if (serving.length === 0) reasons.push(`no crypto unit of group ${fence.group} serves`);

@@ -6,7 +6,7 @@ import type { ChangePorts } from "./change-ports.ts";
 export async function requestApproval(
   ports: ChangePorts,
   change: Change,
-  request: { readonly action: Approval["action"]; readonly by: string; readonly note: string },
+  request: Pick<Approval, "action" | "inSpiteOf"> & { readonly by: string; readonly note: string },
 ): Promise<Change> {
   if (change.approval?.approvedBy) {
     throw new Failure("change-state", `${change.approval.action} of change ${change.id} is approved already`);
@@ -14,6 +14,7 @@ export async function requestApproval(
   const requestedAtMs = ports.clock.nowMs();
   const approval = await ports.vouchedRows.vouchForApproval(change.id, {
     action: request.action,
+    inSpiteOf: request.inSpiteOf,
     requestedBy: request.by,
     requestedAtMs,
     approvedBy: undefined,

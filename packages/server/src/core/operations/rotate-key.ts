@@ -1,47 +1,31 @@
-import type { VouchedRows } from "../access/vouched-rows.ts";
 import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
-import type { KeyDirectory } from "../hierarchy/key-directory.ts";
-import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
+import type { ChangeKeyPorts } from "../hierarchy/change-key.ts";
+import { changeKey } from "../hierarchy/change-key.ts";
+import { requireKeyState } from "../hierarchy/key-states.ts";
+import type { MakeVersionPorts } from "../hierarchy/make-version.ts";
+import { makeVersion } from "../hierarchy/make-version.ts";
 import type { KeyRecord, ProjectRecord } from "../hierarchy/records.ts";
-import type { KeyStore } from "../ports/store.ts";
 
 /**
- * Adds a version, with which the key encrypts from now on; ciphertexts of older versions still decrypt.
- * @throws Failure `key-disabled`, `key-changed`, `mutations-frozen`.
+ * Adds a version, with which the key encrypts or signs from now on; what older versions encrypted still decrypts, and what
+ * they signed still verifies.
+ * @throws Failure of a key that is not enabled (key-states.ts), `key-origin-differs` for a key whose material is imported,
+ * `key-changed`, `mutations-frozen`.
  */
 export async function rotateKey(
-  ports: {
-    readonly store: Pick<KeyStore, "updateKey">;
-    readonly keys: KeyDirectory;
-    readonly materials: OpenedMaterials;
-    readonly vouchedRows: VouchedRows;
-    readonly clock: Clock;
-  },
+  ports: ChangeKeyPorts & MakeVersionPorts & { readonly clock: Clock },
   input: { readonly project: ProjectRecord; readonly key: KeyRecord },
 ): Promise<KeyRecord> {
   const { project, key } = input;
-  if (key.state !== "enabled") throw new Failure("key-disabled");
-  const { mac: _mac, ...members } = key;
-  const wrapped = await ports.materials.withKek(
-    { kekId: project.kekId, projectId: project.id },
-    ({ unit, handle }) => unit.materials.generate(handle),
-  );
-  const version = await ports.vouchedRows.vouchForVersion({
+  requireKeyState(key, "rotate");
+  if (key.origin !== "generated") throw new Failure("key-origin-differs", "the key's material is imported");
+  const version = await makeVersion(ports, {
+    project,
     keyId: key.id,
-    projectId: project.id,
+    spec: key.spec,
     version: key.currentVersion + 1,
-    kekId: project.kekId,
-    wrapped,
     createdAtMs: ports.clock.nowMs(),
   });
-  const rotated = await ports.vouchedRows.vouchForKey({
-    ...members,
-    currentVersion: version.version,
-    revision: key.revision + 1,
-  });
-  const outcome = await ports.keys.changing(key.id, () => ports.store.updateKey({ key: rotated, version }));
-  if (outcome === "frozen") throw new Failure("mutations-frozen");
-  if (outcome === "changed-meanwhile") throw new Failure("key-changed");
-  return rotated;
+  return await changeKey(ports, key, { currentVersion: version.version }, version);
 }

@@ -2,6 +2,7 @@ import type { Identity, PrincipalRecord, TokenRecord } from "../access/principal
 import type { SignIns } from "../access/sign-ins.ts";
 import type { VouchedRows } from "../access/vouched-rows.ts";
 import type { Clock } from "../clock.ts";
+import type { Proved } from "../audit/request-log.ts";
 import { Failure } from "../errors.ts";
 import type { IdentityProvider } from "../ports/identity-provider.ts";
 import type { PrincipalStore, TokenStore } from "../ports/store.ts";
@@ -42,7 +43,7 @@ export function beginSignIn({ signIns, signInWith }: SignInPorts): {
  */
 export async function signIn(
   ports: SignInPorts,
-  input: { readonly idToken: string },
+  input: { readonly idToken: string; readonly proved: Proved },
 ): Promise<{ readonly principal: PrincipalRecord; readonly record: TokenRecord; readonly token: string }> {
   const { store, vouchedRows, clock, signIns } = ports;
   const { provider, tokenMs } = configured(ports.signInWith);
@@ -55,6 +56,7 @@ export async function signIn(
     if (checked.state !== "enabled") throw new Failure("principal-disabled");
     return checked;
   });
+  input.proved(principal);
   const made = await newToken(ports, {
     principalId: principal.id,
     label: "signed in",

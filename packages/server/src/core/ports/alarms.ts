@@ -11,4 +11,7 @@ export type AlarmName =
   | "unit-differs"
   | "change-blocked"
   | "rows-refused"
-  | "runner-failed";
+  | "destruction-failed"
+  | "backup-failed"
+  | "runner-failed"
+  | "audit-log";

@@ -1,7 +1,9 @@
+import type { AuditDraft } from "../audit/audit-draft.ts";
 import type { Identity, PrincipalRecord, TokenRecord } from "../access/principal.ts";
 import type {
   ChangeId,
   GroupName,
+  ImportTokenId,
   KekId,
   KeyId,
   MasterKeyType,
@@ -12,6 +14,7 @@ import type {
   Vp,
 } from "../ids.ts";
 import type {
+  ImportTokenRecord,
   KekRecord,
   KeyRecord,
   KeyVersionRecord,
@@ -21,18 +24,22 @@ import type {
 import type { Change, Fence, HistoryEntry } from "../master-key-change/change.ts";
 import type { Advance } from "../master-key-change/transitions.ts";
 import type { KekRefusal } from "../unit/crypto-unit.ts";
+import type { AuditStore } from "./audit-log.ts";
+import type { RollbackStore } from "./rollback-store.ts";
 
 /**
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
  * the domain. A method that writes has happened durably when it resolves, or not at all.
  *
- * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed` (may be repeated), `store-damaged`.
- * What a caller has to handle is an outcome, not an exception.
+ * Failure contract: `store-full`, `store-read-only`, `store-busy`, `store-failed`, `store-damaged`. After `store-failed` a
+ * write was done or was not, but it is settled: what is read afterwards says which, and it is not done later
+ * (settled-store.ts looks). After the others nothing was done. Every write may fail with `store-rolled-back`. What a caller has to handle is an outcome, not an exception.
  */
 export interface Store
   extends
     ProjectStore,
     KeyStore,
+    KeyImportStore,
     PrincipalStore,
     TokenStore,
     FormerPrincipalStore,
@@ -40,9 +47,16 @@ export interface Store
     ChangeStore,
     RewrapStore,
     SweepStore,
-    CensusStore {
+    CensusStore,
+    AuditStore,
+    RollbackStore {
   /** Ends threads and connections. */
   close(): Promise<void>;
+}
+
+/** The record that a mutation writes in its own transaction, if it takes effect. Without one it writes none. */
+export interface Audited {
+  readonly audit?: AuditDraft | undefined;
 }
 
 export interface Page {
@@ -57,10 +71,12 @@ export interface PageOf<Item> {
 
 export interface ProjectStore {
   /** `fence-moved`: the KEK does not carry exactly the patterns that the fence demands now; wrap again. */
-  createProject(input: {
-    project: ProjectRecord;
-    kek: NewKekRecord;
-  }): Promise<"created" | "name-taken" | "fence-moved">;
+  createProject(
+    input: Audited & {
+      project: ProjectRecord;
+      kek: NewKekRecord;
+    },
+  ): Promise<"created" | "name-taken" | "fence-moved">;
   /** By id or by name. */
   findProject(input: { ref: string }): Promise<ProjectRecord | undefined>;
   listProjects(input: Page): Promise<PageOf<ProjectRecord>>;
@@ -68,31 +84,68 @@ export interface ProjectStore {
 }
 
 export interface KeyStore {
-  /** `frozen`: a change with freeze=mutations re-enciphers the KEK's master key now. */
-  createKey(input: {
-    key: KeyRecord;
-    version: KeyVersionRecord;
-  }): Promise<"created" | "name-taken" | "frozen">;
-  /** By id or by name, within the project. */
+  /** Without a version, for a key that waits for its material. `frozen`: a change with freeze=mutations re-enciphers the KEK's master key now. */
+  createKey(
+    input: Audited & {
+      key: KeyRecord;
+      version: KeyVersionRecord | undefined;
+    },
+  ): Promise<"created" | "name-taken" | "frozen">;
+  /** By id, or by name among those that are not destroyed, within the project. */
   findKey(input: { projectId: ProjectId; ref: string }): Promise<KeyRecord | undefined>;
-  listKeys(input: Page & { projectId: ProjectId }): Promise<PageOf<KeyRecord>>;
+  /** With those that were destroyed, or without. */
+  listKeys(input: Page & { projectId: ProjectId; destroyed: boolean }): Promise<PageOf<KeyRecord>>;
   readKeyVersion(input: { keyId: KeyId; version: number }): Promise<KeyVersionRecord | undefined>;
+  /** Every version, the oldest first. */
+  listKeyVersions(input: { keyId: KeyId }): Promise<readonly KeyVersionRecord[]>;
   /**
    * Replaces the row if its revision still is one less than that of `key`, adding `version` with it. A key that is not
    * enabled counts as a revocation.
    */
-  updateKey(input: {
-    key: KeyRecord;
-    version: KeyVersionRecord | undefined;
-  }): Promise<"updated" | "changed-meanwhile" | "frozen">;
+  updateKey(
+    input: Audited & {
+      key: KeyRecord;
+      version: KeyVersionRecord | undefined;
+    },
+  ): Promise<"updated" | "changed-meanwhile" | "frozen">;
+  /** Keys whose deletion is pending and due by `nowMs`, the longest due first. */
+  listKeysDue(input: { nowMs: number; limit: number }): Promise<readonly KeyRecord[]>;
+  /**
+   * Replaces the row if its revision still is one less than that of `key`, and with it overwrites the material of every
+   * version of the key with nothing; `versions` have the MACs that vouch for that. Its import token goes too.
+   */
+  destroyKey(
+    input: Audited & {
+      key: KeyRecord;
+      versions: readonly KeyVersionRecord[];
+    },
+  ): Promise<"destroyed" | "changed-meanwhile">;
+}
+
+export interface KeyImportStore {
+  /** Takes the place of an earlier token of the same key. */
+  putImportToken(input: Audited & { token: ImportTokenRecord }): Promise<"created">;
+  findImportToken(input: { keyId: KeyId }): Promise<ImportTokenRecord | undefined>;
+  /** As `updateKey` with a version; if the token still is the one of the key, which it uses up. */
+  importKeyVersion(
+    input: Audited & {
+      key: KeyRecord;
+      version: KeyVersionRecord;
+      tokenId: ImportTokenId;
+    },
+  ): Promise<"updated" | "changed-meanwhile" | "frozen" | "token-gone">;
+  /** Returns how many there were. */
+  dropExpiredImportTokens(input: { nowMs: number }): Promise<number>;
 }
 
 export interface PrincipalStore {
   /** With its first token. */
-  createPrincipal(input: {
-    principal: PrincipalRecord;
-    token: TokenRecord;
-  }): Promise<"created" | "name-taken">;
+  createPrincipal(
+    input: Audited & {
+      principal: PrincipalRecord;
+      token: TokenRecord;
+    },
+  ): Promise<"created" | "name-taken">;
   /** By id or by name. */
   findPrincipal(input: { ref: string }): Promise<PrincipalRecord | undefined>;
   listPrincipals(input: Page): Promise<PageOf<PrincipalRecord>>;
@@ -101,17 +154,17 @@ export interface PrincipalStore {
    * no other enabled principal would be an administrator of the whole service, and when another principal has its
    * identity or certificate.
    */
-  updatePrincipal(input: {
-    principal: PrincipalRecord;
-  }): Promise<
-    "updated" | "changed-meanwhile" | "last-administrator" | "identity-taken" | "certificate-taken"
-  >;
+  updatePrincipal(
+    input: Audited & {
+      principal: PrincipalRecord;
+    },
+  ): Promise<"updated" | "changed-meanwhile" | "last-administrator" | "identity-taken" | "certificate-taken">;
   findPrincipalByIdentity(input: { identity: Identity }): Promise<PrincipalRecord | undefined>;
   findPrincipalByCertificate(input: { certificate: string }): Promise<PrincipalRecord | undefined>;
 }
 
 export interface TokenStore {
-  createToken(input: { token: TokenRecord }): Promise<void>;
+  createToken(input: Audited & { token: TokenRecord }): Promise<"created">;
   /** The token of that hash, with its principal. */
   findTokenByHash(input: {
     hash: Uint8Array;
@@ -119,7 +172,7 @@ export interface TokenStore {
   findToken(input: { id: TokenId }): Promise<TokenRecord | undefined>;
   listTokens(input: { principalId: PrincipalId }): Promise<readonly TokenRecord[]>;
   /** Notes that it is revoked, if it was not, and counts a revocation. */
-  revokeToken(input: { token: TokenRecord }): Promise<"revoked" | "revoked-before">;
+  revokeToken(input: Audited & { token: TokenRecord }): Promise<"revoked" | "revoked-before">;
   /** How often rights or keys were withdrawn: who admitted a request under another count looks again. */
   readRevocations(input: Record<string, never>): Promise<number>;
 }
@@ -137,10 +190,13 @@ export interface FormerPrincipal {
 export interface FormerPrincipalStore {
   listFormerPrincipals(input: Record<string, never>): Promise<readonly FormerPrincipal[]>;
   /** Puts the row of today in the place of the former one. */
-  adoptFormerPrincipal(input: { principal: PrincipalRecord; token: TokenRecord }): Promise<void>;
+  adoptFormerPrincipal(
+    input: Audited & { principal: PrincipalRecord; token: TokenRecord },
+  ): Promise<"adopted" | "gone">;
 }
 
-export type UnitState = "joining" | "serving" | "quarantined";
+/** `leaving`: it is being removed, and never comes back; the row goes when its sealed file is set aside. */
+export type UnitState = "joining" | "serving" | "quarantined" | "leaving";
 
 /** A unit as the database knows it: membership and standing. What it holds, only the unit itself says. */
 export interface UnitRecord {
@@ -156,21 +212,23 @@ export interface UnitRecord {
 }
 
 export interface UnitStore {
-  addUnit(input: { unit: UnitRecord }): Promise<"added" | "address-taken">;
+  addUnit(input: Audited & { unit: UnitRecord }): Promise<"added" | "address-taken">;
   listUnits(input: Record<string, never>): Promise<readonly UnitRecord[]>;
   /**
    * `state-differs` when the unit is gone or no longer in one of `from`; `last-serving` when no other unit of its group
    * would serve.
    */
-  setUnitState(input: {
-    address: UnitAddress;
-    from: readonly UnitState[];
-    state: UnitState;
-    reason: string | undefined;
-    by: string;
-  }): Promise<"done" | "state-differs" | "last-serving">;
+  setUnitState(
+    input: Audited & {
+      address: UnitAddress;
+      from: readonly UnitState[];
+      state: UnitState;
+      reason: string | undefined;
+      by: string;
+    },
+  ): Promise<"done" | "state-differs" | "last-serving">;
   /** Forgets also what was opened on it: another unit may come in its place. */
-  removeUnit(input: { address: UnitAddress }): Promise<"removed" | "last-serving">;
+  removeUnit(input: Audited & { address: UnitAddress }): Promise<"removed" | "last-serving">;
 }
 
 export interface FenceRef {
@@ -180,14 +238,16 @@ export interface FenceRef {
 
 export interface ChangeStore {
   /** Only for the first master key of a group and type; it is there for ever. */
-  createFence(input: FenceRef & { currentVp: Vp; atMs: number }): Promise<"created" | "exists">;
+  createFence(input: Audited & FenceRef & { currentVp: Vp; atMs: number }): Promise<"created" | "exists">;
   readFence(input: FenceRef): Promise<Fence | undefined>;
   listFences(input: Record<string, never>): Promise<readonly Fence[]>;
   /** Opens the change if no other is open, none is being purged, and the fence's CURRENT is its `from`. */
-  openChange(input: {
-    change: Change;
-    note: string;
-  }): Promise<"opened" | "current-differs" | { readonly open: Change }>;
+  openChange(
+    input: Audited & {
+      change: Change;
+      note: string;
+    },
+  ): Promise<"opened" | "current-differs" | { readonly open: Change }>;
   readChange(input: { id: ChangeId }): Promise<Change | undefined>;
   /** The newest first. `openOnly`: those that hold a fence, and those whose purge is approved. */
   listChanges(input: Page & { openOnly: boolean }): Promise<PageOf<Change>>;
@@ -196,14 +256,16 @@ export interface ChangeStore {
    * Takes the fence exclusively and does the advance, if change state and generation are still those that were read
    * and nothing is left of what must be none. The generation goes up by one.
    */
-  transition(input: Transition): Promise<"done" | "moved" | { readonly left: number }>;
+  transition(input: Audited & Transition): Promise<"done" | "moved" | { readonly left: number }>;
   /** Changes what is not state, if the change still is in `state`; approves no purge while another change is open. */
-  amendChange(input: {
-    id: ChangeId;
-    state: Change["state"];
-    amendment: ChangeAmendment;
-    entry: HistoryEntry | undefined;
-  }): Promise<"done" | "moved">;
+  amendChange(
+    input: Audited & {
+      id: ChangeId;
+      state: Change["state"];
+      amendment: ChangeAmendment;
+      entry: HistoryEntry | undefined;
+    },
+  ): Promise<"done" | "moved">;
 }
 
 export interface Transition {

@@ -12,6 +12,10 @@ export interface UnitFolder {
   open(address: UnitAddress): Promise<CryptoUnit>;
   /** Addresses whose sealed files are there. */
   list(): Promise<readonly UnitAddress[]>;
-  /** Sets the sealed file and the PIN aside under another name; a master key is never deleted with a unit. */
+  /**
+   * Sets the sealed file and the PIN aside, durably, under another name that both share; a master key is never deleted
+   * with a unit. May be repeated: what was interrupted is finished, and what is not there is left.
+   * @throws Failure `store-full`, `store-read-only`, `unit-unreachable`.
+   */
   setAside(address: UnitAddress): Promise<void>;
 }

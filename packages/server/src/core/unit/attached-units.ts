@@ -1,6 +1,7 @@
 import { Failure, isFailure } from "../errors.ts";
 import type { GroupName, MasterKeyType, UnitAddress } from "../ids.ts";
 import type { UnitRecord } from "../ports/store.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import type { CryptoUnit } from "./crypto-unit.ts";
 import type { RegisterCommand, RegisterReading } from "./registers.ts";
 
@@ -23,7 +24,13 @@ export interface ReachableUnit extends AttachedUnit {
 export class AttachedUnits {
   readonly #reopen = new Map<UnitAddress, () => Promise<CryptoUnit>>();
   readonly #units = new Map<UnitAddress, AttachedUnit>();
+  readonly #membership = new SerialQueue();
   #turn = 0;
+
+  /** Runs `work` while no other work of this kind adds or removes units: a file must not be set aside under a new unit. */
+  whileMembersStay<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#membership.run(work);
+  }
 
   /** Takes a unit over, to be closed with the others. */
   async attach(record: UnitRecord, unit: CryptoUnit): Promise<AttachedUnit> {

@@ -1,5 +1,7 @@
 import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { GroupName, KekId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
+import type { ImportAlgorithm } from "../crypto/import-wrap.ts";
+import type { MessageType, SignatureAlgorithm, SigningSpec } from "../crypto/signature-algorithms.ts";
 import type { RegisterCommand, RegisterName, RegisterReading } from "./registers.ts";
 
 /**
@@ -15,6 +17,7 @@ export interface CryptoUnit {
   readonly registers: RegisterFace;
   readonly keks: KekFace;
   readonly materials: MaterialFace;
+  readonly signing: SigningFace;
   /** Wipes what is held and lets go of files and threads. Handles are dead afterwards. */
   close(): Promise<void>;
 }
@@ -161,10 +164,27 @@ export interface SealedPayload {
   readonly sealed: Uint8Array;
 }
 
+/** Material on its way in. */
+export interface WrappedForImport {
+  /** The private key that it was wrapped for, as `createImportKey` returned it. */
+  readonly importKey: Uint8Array;
+  readonly algorithm: ImportAlgorithm;
+  readonly wrapped: Uint8Array;
+}
+
 /** For the service: key material under an opened KEK, and its use. */
 export interface MaterialFace {
   /** New 256-bit key material, wrapped under the KEK (RFC 5649). */
   generate(kek: KekHandle): Promise<Uint8Array>;
+  /** A new RSA key pair for one import: DER SubjectPublicKeyInfo, and the private key under the KEK. */
+  createImportKey(kek: KekHandle): Promise<{ readonly publicKey: Uint8Array; readonly wrapped: Uint8Array }>;
+  /**
+   * 256-bit key material that somebody wrapped for an import key, wrapped under the KEK: it is in clear inside this one
+   * call and nowhere else.
+   * @throws Failure `key-material-refused`, whatever it is that does not fit, its length included; `record-not-vouched`
+   * when the import key does not unwrap under this KEK.
+   */
+  importMaterial(kek: KekHandle, material: WrappedForImport): Promise<Uint8Array>;
   /** @throws Failure `record-not-vouched` when it does not unwrap under this KEK. */
   open(kek: KekHandle, wrapped: Uint8Array): Promise<MaterialHandle>;
   /** Seals with a key of its own for each message; `aad` is authenticated, not sealed. */
@@ -175,4 +195,30 @@ export interface MaterialFace {
   mac(material: MaterialHandle, data: Uint8Array): Promise<Uint8Array>;
   /** Random bytes of the unit's generator. */
   random(lengthBytes: number): Promise<SecretBytes>;
+}
+
+/** An opened signing key: a handle inside the unit, never bytes. */
+export interface SigningHandle extends Disposable {
+  readonly unit: UnitAddress;
+}
+
+/** For the service: private keys under an opened KEK, and their use. Verifying needs no unit: it is done in core/crypto. */
+export interface SigningFace {
+  /** A new key pair: DER SubjectPublicKeyInfo, and the private key (PKCS#8 in DER) wrapped under the KEK (RFC 5649). */
+  generateKeyPair(
+    kek: KekHandle,
+    spec: SigningSpec,
+  ): Promise<{ readonly publicKey: Uint8Array; readonly wrapped: Uint8Array }>;
+  /** @throws Failure `record-not-vouched` when it does not unwrap under this KEK, or is no key of this spec. */
+  open(kek: KekHandle, spec: SigningSpec, wrapped: Uint8Array): Promise<SigningHandle>;
+  /**
+   * The signature in the form that the algorithm's row in core/crypto/signature-algorithms.ts names.
+   * @throws Failure `algorithm-refused` for one that is not of the key's spec, or cannot sign this type of message.
+   */
+  sign(
+    key: SigningHandle,
+    algorithm: SignatureAlgorithm,
+    message: Uint8Array,
+    type?: MessageType,
+  ): Promise<Uint8Array>;
 }

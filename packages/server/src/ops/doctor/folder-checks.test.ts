@@ -184,6 +184,7 @@ describe("daemon", () => {
 describe("the whole examination", () => {
   const config = () => ({
     dataFolder: folder,
+    backupFolder: join(folder, "backups"),
     listen: { host: "127.0.0.1", port: 8440 },
     logLevel: "info" as const,
     expectedVps: {},

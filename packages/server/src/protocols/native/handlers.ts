@@ -1,24 +1,33 @@
 import { PLAINTEXT_LIMIT_BYTES } from "@claviger/api";
+import type { Context } from "@claviger/api";
+import type { Touched } from "../../core/audit/audit-draft.ts";
 import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
+import { acceptRollback } from "../../core/operations/accept-rollback.ts";
 import { activateChange } from "../../core/operations/activate-change.ts";
 import { addUnit } from "../../core/operations/add-unit.ts";
 import { approveChange } from "../../core/operations/approve-change.ts";
 import { cancelChange } from "../../core/operations/cancel-change.ts";
+import { cancelKeyDeletion } from "../../core/operations/cancel-key-deletion.ts";
 import type { ChangeInput, ChangePorts } from "../../core/operations/change-ports.ts";
 import { createChange } from "../../core/operations/create-change.ts";
+import { createImportToken } from "../../core/operations/create-import-token.ts";
 import { createKey } from "../../core/operations/create-key.ts";
 import { createProject } from "../../core/operations/create-project.ts";
 import { decrypt } from "../../core/operations/decrypt.ts";
 import { encrypt } from "../../core/operations/encrypt.ts";
+import { exportPublicKey } from "../../core/operations/export-public-key.ts";
 import { finalizeChange } from "../../core/operations/finalize-change.ts";
 import { generateDataKey } from "../../core/operations/generate-data-key.ts";
+import { importKeyMaterial } from "../../core/operations/import-key-material.ts";
 import {
   clearNewMasterKey,
   commitMasterKey,
   copyMasterKey,
   generateMasterKey,
 } from "../../core/operations/master-key-commands.ts";
+import { listAuditKeys } from "../../core/operations/list-audit-keys.ts";
+import { listBackups, readBackup, reportBackup, startBackup } from "../../core/operations/list-backups.ts";
 import { listProjects } from "../../core/operations/list-projects.ts";
 import { planChange } from "../../core/operations/plan-change.ts";
 import { purgeChange } from "../../core/operations/purge-change.ts";
@@ -31,37 +40,87 @@ import { reasonsNotReady, reportStatus } from "../../core/operations/report-stat
 import { reportUnit } from "../../core/operations/report-units.ts";
 import { restoreChange } from "../../core/operations/restore-change.ts";
 import { rotateKey } from "../../core/operations/rotate-key.ts";
+import { scheduleKeyDeletion } from "../../core/operations/schedule-key-deletion.ts";
+import type { AuditReader } from "../../core/ports/audit-log.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { setKeyState } from "../../core/operations/set-key-state.ts";
-import { pageInput, pageView } from "./page-view.ts";
+import type { BackupPorts } from "../../core/operations/list-backups.ts";
+import { sign } from "../../core/operations/sign.ts";
+import { verify } from "../../core/operations/verify.ts";
+import { PAGE_ITEMS, pageInput, pageView } from "./page-view.ts";
 import { principalHandlers } from "./principal-handlers.ts";
 import type { NativeHandlers, SignInHandlers } from "./routes.ts";
 import { signInHandlers } from "./sign-in-handlers.ts";
-import { changeView, keyView, planView, projectView, unitRegisters, unitView } from "./translate.ts";
+import {
+  auditRecordView,
+  auditVerificationView,
+  backupView,
+  changeView,
+  importTokenView,
+  keyView,
+  planView,
+  projectView,
+  rollbackView,
+  unitRegisters,
+  unitView,
+} from "./translate.ts";
 
+const EXPORT_PAGE = 1000;
 const DATA_KEY_BYTES = 32;
+const BACKUP_PIECE_BYTES = 1024 * 1024;
 
 /** Every native route as one call of the domain: translate, call, translate back. */
-export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHandlers {
-  const { keys, store, units } = ports;
+export function nativeHandlers(
+  ports: ServicePorts &
+    BackupPorts & {
+      readonly audit: AuditReader;
+      /** Why the audit log cannot be written. */
+      readonly auditTroubles: () => readonly string[];
+    },
+): NativeHandlers & SignInHandlers {
+  const { audit, keys, store, units } = ports;
 
-  const keyNamed = async (params: { project: string; key: string }) => {
+  const projectNamed = async (params: { project: string; key?: string }, touched: Touched) => {
     const project = await keys.project(params.project);
-    return { project, key: await keys.key(project.id, params.key) };
+    touched.project = project.id;
+    touched.asked = params.key;
+    return project;
+  };
+  const keyNamed = async (params: { project: string; key: string }, touched: Touched) => {
+    const project = await projectNamed(params, touched);
+    const key = await keys.key(project.id, params.key);
+    touched.key = key.id;
+    touched.version = key.currentVersion;
+    touched.asked = undefined;
+    return { project, key };
+  };
+  const unitNamed = (params: { unit: string }, touched: Touched): UnitAddress => {
+    const { record } = units.find(params.unit as UnitAddress);
+    touched.unit = record.address;
+    touched.asked = undefined;
+    return record.address;
   };
   const shown = (address: UnitAddress) => unitView(reportUnit(units.find(address)));
+  const changeNamed = (params: { readonly change: string }, touched: Touched): ChangeId => {
+    touched.change = params.change;
+    touched.asked = undefined;
+    return params.change as ChangeId;
+  };
   const change = async (id: string) => changeView(await reportChange(ports, { id: id as ChangeId }));
   const verb =
     (act: (ports: ChangePorts, input: ChangeInput) => Promise<{ readonly id: ChangeId }>) =>
     async (
       { params }: { readonly params: { readonly change: string } },
       { name: by }: { readonly name: string },
-    ) =>
-      change((await act(ports, { change: params.change as ChangeId, by })).id);
+      touched: Touched,
+    ) => {
+      const id = changeNamed(params, touched);
+      return change((await act(ports, { change: id, by })).id);
+    };
 
   return {
     getStatus: async () => {
-      const reasons = [...(await reasonsNotReady(ports))];
+      const reasons = [...(await reasonsNotReady(ports)), ...ports.auditTroubles()];
       const groups = (await reportStatus(ports)).map((group) => ({
         ...group,
         openChange: group.openChange ?? null,
@@ -78,26 +137,49 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHand
       };
     },
 
-    createProject: async ({ body }) => projectView(await createProject(ports, body)),
+    createProject: async ({ body }, _caller, touched) => {
+      touched.asked = body.name;
+      return projectView(await createProject(ports, body));
+    },
     listProjects: async ({ query }, caller) =>
       pageView(await listProjects(ports, { ...pageInput(query), caller }), projectView),
-    createKey: async ({ params, body }) => {
-      const project = await keys.project(params.project);
-      return keyView(await createKey(ports, { project, name: body.name }));
+    createKey: async ({ params, body }, _caller, touched) => {
+      const project = await projectNamed(params, touched);
+      touched.asked = body.name;
+      return keyView(await createKey(ports, { project, ...body }));
     },
-    listKeys: async ({ params, query }) => {
-      const project = await keys.project(params.project);
-      return pageView(await store.listKeys({ projectId: project.id, ...pageInput(query) }), keyView);
+    listKeys: async ({ params, query }, _caller, touched) => {
+      const project = await projectNamed(params, touched);
+      const destroyed = query.include === "destroyed";
+      const page = { projectId: project.id, destroyed, ...pageInput(query) };
+      return pageView(await store.listKeys(page), keyView);
     },
-    getKey: async ({ params }) => keyView((await keyNamed(params)).key),
-    rotateKey: async ({ params }) => keyView(await rotateKey(ports, await keyNamed(params))),
-    enableKey: async ({ params }) =>
-      keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "enabled" })),
-    disableKey: async ({ params }) =>
-      keyView(await setKeyState(ports, { key: (await keyNamed(params)).key, state: "disabled" })),
+    getKey: async ({ params }, _caller, touched) => keyView((await keyNamed(params, touched)).key),
+    rotateKey: async ({ params }, _caller, touched) =>
+      keyView(await rotateKey(ports, await keyNamed(params, touched))),
+    enableKey: async ({ params }, _caller, touched) =>
+      keyView(await setKeyState(ports, { key: (await keyNamed(params, touched)).key, state: "enabled" })),
+    disableKey: async ({ params }, _caller, touched) =>
+      keyView(await setKeyState(ports, { key: (await keyNamed(params, touched)).key, state: "disabled" })),
+    scheduleKeyDeletion: async ({ params, body }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      return keyView(await scheduleKeyDeletion(ports, { key, days: body.days }));
+    },
+    cancelKeyDeletion: async ({ params }, _caller, touched) =>
+      keyView(await cancelKeyDeletion(ports, await keyNamed(params, touched))),
 
-    encrypt: async ({ params, body }) => {
-      const { key } = await keyNamed(params);
+    createImportToken: async ({ params }, _caller, touched) =>
+      importTokenView(await createImportToken(ports, await keyNamed(params, touched))),
+    importKey: async ({ params, body }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      const { token: tokenId, algorithm } = body;
+      const wrapped = Buffer.from(body.wrapped, "base64");
+      return keyView(await importKeyMaterial(ports, { key, tokenId, algorithm, wrapped }));
+    },
+
+    encrypt: async ({ params, body }, _caller, touched) => {
+      touched.context = namesOf(body.context);
+      const { key } = await keyNamed(params, touched);
       const plaintext = Buffer.from(body.plaintext, "base64");
       if (plaintext.byteLength > PLAINTEXT_LIMIT_BYTES) {
         throw new Failure("invalid-request", `plaintext has more than ${PLAINTEXT_LIMIT_BYTES} bytes`, {
@@ -108,19 +190,22 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHand
       plaintext.fill(0);
       return { ciphertext: base64(ciphertext), keyId: key.id, keyVersion: key.currentVersion };
     },
-    decrypt: async ({ params, body }) => {
-      const project = await keys.project(params.project);
+    decrypt: async ({ params, body }, _caller, touched) => {
+      touched.context = namesOf(body.context);
+      const project = await projectNamed(params, touched);
       const ciphertext = Buffer.from(body.ciphertext, "base64");
       const { keyId, keyVersion, ...opened } = await decrypt(ports, {
         project,
         ciphertext,
         context: body.context ?? {},
+        onKey: (named) => Object.assign(touched, named),
       });
       using plaintext = opened.plaintext;
       return { plaintext: ports.toBase64(plaintext), keyId, keyVersion };
     },
-    generateDataKey: async ({ params, body }) => {
-      const { key } = await keyNamed(params);
+    generateDataKey: async ({ params, body }, _caller, touched) => {
+      touched.context = namesOf(body.context);
+      const { key } = await keyNamed(params, touched);
       const lengthBytes = body.lengthBytes ?? DATA_KEY_BYTES;
       const { ciphertext, ...made } = await generateDataKey(ports, {
         key,
@@ -136,44 +221,67 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHand
       };
     },
 
+    sign: async ({ params, body }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      const message = Buffer.from(body.message, "base64");
+      const { signature, ...used } = await sign(ports, { key, ...body, message });
+      touched.version = used.keyVersion;
+      return { signature: base64(signature), keyId: key.id, ...used };
+    },
+    verify: async ({ params, body }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      const message = Buffer.from(body.message, "base64");
+      const signature = Buffer.from(body.signature, "base64");
+      return { keyId: key.id, ...(await verify(ports, { key, ...body, message, signature })) };
+    },
+    exportPublicKey: async ({ params, query }, _caller, touched) => {
+      const { key } = await keyNamed(params, touched);
+      const { algorithms, ...exported } = await exportPublicKey(ports, { key, keyVersion: query.version });
+      return { keyId: key.id, algorithms: [...algorithms], ...exported };
+    },
+
     listUnits: async () => {
       await Promise.all(units.all().map(({ record }) => units.refresh(record.address)));
       return { items: units.all().map((unit) => unitView(reportUnit(unit))) };
     },
-    getUnit: async ({ params }) => {
-      await units.refresh(params.unit as UnitAddress);
-      return shown(params.unit as UnitAddress);
+    getUnit: async ({ params }, _caller, touched) => {
+      const address = unitNamed(params, touched);
+      await units.refresh(address);
+      return shown(address);
     },
-    addUnit: async ({ body }, { name: by }) => {
+    addUnit: async ({ body }, { name: by }, touched) => {
+      touched.unit = body.address;
       const { group } = scopeOf(body);
       return unitView(
         reportUnit(await addUnit(ports, { address: body.address as UnitAddress | undefined, group, by })),
       );
     },
-    removeUnit: async ({ params }) =>
-      unitView(reportUnit(await removeUnit(ports, { address: params.unit as UnitAddress }))),
-    quarantineUnit: async ({ params, body }, { name: by }) => {
-      const address = params.unit as UnitAddress;
+    removeUnit: async ({ params }, { name: by }, touched) =>
+      unitView(reportUnit(await removeUnit(ports, { address: unitNamed(params, touched), by }))),
+    quarantineUnit: async ({ params, body }, { name: by }, touched) => {
+      const address = unitNamed(params, touched);
       const unit = await quarantineUnit(ports, { address, reason: body.reason, by });
       ports.runner.wake();
       return unitView(reportUnit(unit));
     },
-    readmitUnit: async ({ params }, { name: by }) => {
-      const unit = await readmitUnit(ports, { address: params.unit as UnitAddress, by });
+    readmitUnit: async ({ params }, { name: by }, touched) => {
+      const unit = await readmitUnit(ports, { address: unitNamed(params, touched), by });
       ports.runner.wake();
       return unitView(reportUnit(unit));
     },
 
-    generateMasterKey: async ({ body }) => {
+    generateMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.unit, register: "NEW" });
       const changed = await generateMasterKey(ports, {
         ...scope,
         unit: body.unit as UnitAddress | undefined,
       });
       return unitRegisters(changed.map(reportUnit), scope.type);
     },
-    copyMasterKey: async ({ body }) => {
+    copyMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.from, register: body.register ?? "NEW" });
       const changed = await copyMasterKey(ports, {
         ...scope,
         register: body.register ?? "NEW",
@@ -183,8 +291,9 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHand
       ports.runner.wake();
       return unitRegisters(changed.map(reportUnit), scope.type);
     },
-    commitMasterKey: async ({ body }) => {
+    commitMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.unit, register: "NEW", vp: body.vp.toLowerCase() });
       const changed = await commitMasterKey(ports, {
         ...scope,
         vp: body.vp,
@@ -193,8 +302,9 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHand
       ports.runner.wake();
       return unitRegisters(changed.map(reportUnit), scope.type);
     },
-    clearNewMasterKey: async ({ body }) => {
+    clearNewMasterKey: async ({ body }, _caller, touched) => {
       const scope = scopeOf(body);
+      Object.assign(touched, { unit: body.unit, register: "NEW", vp: body.vp.toLowerCase() });
       const changed = await clearNewMasterKey(ports, {
         ...scope,
         vp: body.vp,
@@ -211,12 +321,18 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHand
       return change((await createChange(ports, input)).id);
     },
     listChanges: async ({ query }) => pageView(await listChangeReports(ports, pageInput(query)), changeView),
-    getChange: async ({ params }) => change(params.change),
+    getChange: async ({ params }, _caller, touched) => change(changeNamed(params, touched)),
     reencipherChange: verb(reencipherChange),
     pauseChange: verb(pauseChange),
     resumeChange: verb(resumeChange),
-    activateChange: async ({ params, body }, { name: by }) => {
-      const input = { change: params.change as ChangeId, by, vp: body.vp, override: body.override ?? false };
+    activateChange: async ({ params, body }, { name: by }, touched) => {
+      touched.vp = body.vp.toLowerCase();
+      const input = {
+        change: changeNamed(params, touched),
+        by,
+        vp: body.vp,
+        override: body.override ?? false,
+      };
       return change((await activateChange(ports, input)).id);
     },
     finalizeChange: verb(finalizeChange),
@@ -227,6 +343,37 @@ export function nativeHandlers(ports: ServicePorts): NativeHandlers & SignInHand
 
     ...principalHandlers(ports),
     ...signInHandlers(ports),
+
+    listAudit: async ({ query }) => {
+      const { order = "newest", limit = PAGE_ITEMS, after, ...filter } = query;
+      const page = { order, limit, after: placeOf(after) };
+      const { items, next } = await audit.list({ ...filter, ...page });
+      return { items: items.map(auditRecordView), next: next === undefined ? null : String(next) };
+    },
+    verifyAudit: async () => auditVerificationView(await audit.verify()),
+    exportAudit: async ({ query }) => {
+      const page = { after: query.after, limit: query.limit ?? EXPORT_PAGE };
+      const { lines, next } = await audit.exportPage(page);
+      return { lines, next: next ?? null };
+    },
+    listAuditKeys: async () => ({ items: await listAuditKeys(ports) }),
+    archiveAudit: async ({ body }) => {
+      const { file, records } = await audit.archive({ before: body.before });
+      return { file: file ?? null, records };
+    },
+
+    createBackup: async () => backupView(startBackup(ports)),
+    listBackups: async () => ({ items: (await listBackups(ports)).map(backupView) }),
+    getBackup: async ({ params }) => backupView(await reportBackup(ports, { name: params.backup })),
+    readBackup: async ({ params, query }) => {
+      const offset = query.offset ?? 0;
+      const input = { name: params.backup, offset, lengthBytes: BACKUP_PIECE_BYTES };
+      const { sizeBytes, bytes } = await readBackup(ports, input);
+      return { sizeBytes, bytes: base64(bytes) };
+    },
+    acceptRollback: async (_input, { name: by }) => ({
+      accepted: (await acceptRollback(ports, { by })).map(rollbackView),
+    }),
   };
 }
 
@@ -235,6 +382,17 @@ function scopeOf(input: { readonly group?: string; readonly type?: MasterKeyType
   type: MasterKeyType;
 } {
   return { group: (input.group ?? "default") as GroupName, type: input.type ?? "WK" };
+}
+
+/** Behind which record a page of the audit log begins. */
+function placeOf(after: string | undefined): number | "end" | undefined {
+  if (after === undefined || after === "end") return after;
+  return Number(after);
+}
+
+/** Names of an encryption context: all that is recorded of it. */
+function namesOf(context: Context | undefined): readonly string[] | undefined {
+  return context && Object.keys(context);
 }
 
 function base64(bytes: Uint8Array): string {

@@ -14,7 +14,8 @@ export async function openApiDocument(): Promise<string> {
   ) as unknown as NativeRoutes["handlers"];
   const gate = { authenticate: refuse, admit: refuse, revocations: { seen: 0, read: refuse } };
   const app = Fastify();
-  await registerNativeRoutes(app, { handlers, gate });
+  const requestLog = { admit: refuse, done: refuse, changing: refuse };
+  await registerNativeRoutes(app, { handlers, gate, requestLog, codeOf: () => "internal" });
   await app.ready();
   const document = `${JSON.stringify(app.swagger(), null, 2)}\n`;
   await app.close();

@@ -1,8 +1,9 @@
-const PAGE = 100;
+/** Of a page where nothing else is asked for. */
+export const PAGE_ITEMS = 100;
 
 /** What a page is asked for by, from its query. */
 export function pageInput(query: { readonly limit?: number; readonly after?: string }) {
-  return { limit: query.limit ?? PAGE, after: query.after };
+  return { limit: query.limit ?? PAGE_ITEMS, after: query.after };
 }
 
 /** A page in the words of the API. */

@@ -9,7 +9,7 @@ import type { Role } from "../../core/access/principal.ts";
  * everybody (core/access/admission.ts).
  * - administrator: everything, so that whoever starts the service first can try all of it;
  * - custodian: fills, commits and clears NEW, and takes part in a change: plans, approves, activates;
- * - operator: crypto units and every verb of a change; approves too, for the rule of the second principal is about
+ * - operator: crypto units, backups and every verb of a change; approves too, for the rule of the second principal is about
  *   persons and not about roles (core enforces it);
  * - key-admin: projects and the life of their keys, without using them;
  * - key-user: uses keys, and sees which there are;
@@ -35,10 +35,17 @@ export const ROUTE_ROLES = {
   rotateKey: inProject("administrator", "key-admin"),
   enableKey: inProject("administrator", "key-admin"),
   disableKey: inProject("administrator", "key-admin"),
+  createImportToken: inProject("administrator", "key-admin"),
+  importKey: inProject("administrator", "key-admin"),
+  scheduleKeyDeletion: inProject("administrator", "key-admin"),
+  cancelKeyDeletion: inProject("administrator", "key-admin"),
 
   encrypt: inProject("administrator", "key-user"),
   decrypt: inProject("administrator", "key-user"),
   generateDataKey: inProject("administrator", "key-user"),
+  sign: inProject("administrator", "key-user"),
+  verify: inProject("administrator", "key-user"),
+  exportPublicKey: inProject("administrator", "key-admin", "key-user", "auditor"),
 
   listUnits: inService("administrator", "operator", "custodian", "auditor"),
   getUnit: inService("administrator", "operator", "custodian", "auditor"),
@@ -83,16 +90,29 @@ export const ROUTE_ROLES = {
   createToken: ofPrincipal("administrator"),
   listTokens: ofPrincipal("administrator", "auditor"),
   revokeToken: ofPrincipal("administrator"),
+
+  listAudit: inService("administrator", "auditor"),
+  verifyAudit: inService("administrator", "auditor"),
+  exportAudit: inService("administrator", "auditor"),
+  listAuditKeys: inService("administrator", "auditor"),
+  archiveAudit: inService("administrator"),
+
+  createBackup: inService("administrator", "operator"),
+  listBackups: inService("administrator", "operator", "auditor"),
+  getBackup: inService("administrator", "operator", "auditor"),
+  readBackup: inService("administrator", "operator", "auditor"),
+  acceptRollback: inService("administrator"),
 } as const satisfies Record<GuardedRouteName, Requirement>;
 
 /**
- * Routes whose replies bear a key, or what a key opened: before such a reply leaves, it is made sure that nothing was
+ * Routes whose replies bear a key, or what a key opened or signed: before such a reply leaves, it is made sure that nothing was
  * revoked since the request was admitted.
  */
 export const KEY_BEARING: ReadonlySet<GuardedRouteName> = new Set<GuardedRouteName>([
   "encrypt",
   "decrypt",
   "generateDataKey",
+  "sign",
 ]);
 
 /** Routes of the API that need no token, for those who call them have none yet; they are limited by core/access/sign-ins.ts. */

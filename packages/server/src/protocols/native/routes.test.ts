@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { BODY_LIMIT_BYTES, ROLES, ROUTES } from "@claviger/api";
 import type { ErrorReply, GuardedRouteName, Role, RouteName } from "@claviger/api";
 import fc from "fast-check";
@@ -8,8 +10,12 @@ import { admit } from "../../core/access/admission.ts";
 import type { Credentials } from "../../core/access/authentication.ts";
 import type { Requirement } from "../../core/access/admission.ts";
 import type { PrincipalId, TokenId } from "../../core/ids.ts";
+import { ChainedLog } from "../../audit/chained-log.ts";
+import { RequestLog } from "../../core/audit/request-log.ts";
+import { systemClock } from "../../core/clock.ts";
 import { Failure } from "../../core/errors.ts";
 import { buildApp } from "../../http/app.ts";
+import { meaningOf } from "../../http/failure-of.ts";
 import { registerHealth } from "../../http/health.ts";
 import { createLog } from "../../ops/log.ts";
 import type { Gate } from "./auth.ts";
@@ -146,9 +152,26 @@ registerHealth(app, {
   readiness: () => ({ ready: true, reasons: [] }),
   metrics: { contentType: "text/plain", text: async () => "" },
 });
-await registerNativeRoutes(app, { handlers, gate });
+const folder = mkdtempSync(join(tmpdir(), "claviger-routes-"));
+const log = await ChainedLog.open({
+  path: join(folder, "audit.db"),
+  reservePath: join(folder, "reserve"),
+  reserveBytes: 65_536,
+  node: "00000000-0000-4000-8000-000000000001",
+  clock: systemClock,
+  alarms: { raise: (what, detail) => logLines.push(`${what}: ${detail}`) },
+});
+const requestLog = new RequestLog({ log, taker: { taken: async () => undefined }, clock: systemClock });
+await registerNativeRoutes(app, {
+  handlers,
+  gate,
+  requestLog,
+  codeOf: (error) => meaningOf(error).code,
+});
 afterAll(async () => {
   await app.close();
+  await log.close();
+  rmSync(folder, { recursive: true });
 });
 
 function as(role: Role, request: InjectOptions): Promise<LightMyRequestResponse> {
@@ -272,7 +295,7 @@ test("signing in needs no token, is validated as everything is, and knows no cal
     const reply = await app.inject(requestOf(name));
     expect(reply.statusCode, reply.body).toBe(200);
     expect(reply.json(), name).toEqual(sampleOf(rowOf(name).reply));
-    expect(lastCaller).toBeUndefined();
+    expect(lastCaller).toBeTypeOf("function"); // nobody, but the way to say who it turns out to be
     const refused = await app.inject(post(rowOf(name).path, { idToken: "", admin: true }));
     expect([refused.statusCode, errorOf(refused).code]).toEqual([400, "invalid-request"]);
   }

@@ -11,9 +11,9 @@ export function signInHandlers(ports: ServicePorts): SignInHandlers {
       const { expiresAtMs, ...begun } = beginSignIn(ports);
       return { ...begun, expiresAt: at(expiresAtMs) };
     },
-    signIn: async ({ body }) => {
+    signIn: async ({ body }, proved) => {
       try {
-        const { principal, record, token } = await signIn(ports, body);
+        const { principal, record, token } = await signIn(ports, { ...body, proved });
         return { principal: principalView(principal), record: tokenView(record, ports.clock.nowMs()), token };
       } catch (error) {
         if (isFailure(error)) ports.signInFailed(error);

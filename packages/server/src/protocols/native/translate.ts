@@ -1,31 +1,60 @@
 import type {
+  AuditRecordView,
+  AuditVerificationView,
+  BackupView,
   ChangeView,
+  ImportTokenView,
   KeyView,
   ObstacleView,
   PlanView,
   PrincipalView,
   ProjectView,
   RegistersView,
+  RollbackView,
   TokenView,
   UnitView,
 } from "@claviger/api";
 import type { PrincipalRecord, TokenRecord } from "../../core/access/principal.ts";
-import type { KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
+import type { ImportTokenRecord, KeyRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
+import type { BackupReport } from "../../core/operations/list-backups.ts";
 import type { ChangeReport } from "../../core/operations/report-change.ts";
 import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
+import type { AuditItem, AuditVerified } from "../../core/ports/audit-log.ts";
+import type { RollbackMark } from "../../core/ports/rollback-store.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
 export const at = (ms: number): string => new Date(ms).toISOString();
+const atOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : at(ms));
 
 export function projectView(project: ProjectRecord): ProjectView {
   return { id: project.id, name: project.name, createdAt: at(project.createdAtMs) };
 }
 
 export function keyView(key: KeyRecord): KeyView {
-  const { id, projectId, name, spec, usage, state, currentVersion } = key;
-  return { id, projectId, name, spec, usage, state, currentVersion, createdAt: at(key.createdAtMs) };
+  const { id, projectId, name, spec, usage, origin, state, currentVersion } = key;
+  return {
+    id,
+    projectId,
+    name,
+    spec,
+    usage,
+    origin,
+    state,
+    currentVersion,
+    createdAt: at(key.createdAtMs),
+    deletionAt: atOrNull(key.deletionDueMs),
+    destroyedAt: atOrNull(key.destroyedAtMs),
+  };
+}
+
+export function importTokenView(token: ImportTokenRecord): ImportTokenView {
+  return {
+    token: token.id,
+    publicKey: Buffer.from(token.publicKey).toString("base64"),
+    expiresAt: at(token.expiresAtMs),
+  };
 }
 
 type Reading = NonNullable<UnitReport["registers"]>[number];
@@ -109,6 +138,7 @@ export function changeView(report: ChangeReport): ChangeView {
     approval: approval
       ? {
           action: approval.action,
+          inSpiteOf: [...(approval.inSpiteOf ?? [])],
           requestedBy: approval.requestedBy,
           requestedAt: at(approval.requestedAtMs),
           approvedBy: approval.approvedBy ?? null,
@@ -144,4 +174,73 @@ export function tokenView(token: TokenRecord, nowMs: number): TokenView {
     expiresAt: expiresAtMs === undefined ? null : at(expiresAtMs),
     revokedAt: revokedAtMs === undefined ? null : at(revokedAtMs),
   };
+}
+
+export function auditRecordView(item: AuditItem): AuditRecordView {
+  return {
+    chain: item.chain,
+    seq: item.seq,
+    at: item.at,
+    operation: item.operation,
+    outcome: item.outcome,
+    request: item.request ?? null,
+    principalId: item.principalId ?? null,
+    principal: item.principal ?? null,
+    project: item.project ?? null,
+    key: item.key ?? null,
+    version: item.version ?? null,
+    context: item.context === undefined ? null : [...item.context],
+    unit: item.unit ?? null,
+    register: item.register ?? null,
+    change: item.change ?? null,
+    vp: item.vp ?? null,
+    subject: item.subject ?? null,
+    asked: item.asked ?? null,
+    note: item.note ?? null,
+  };
+}
+
+export function auditVerificationView(found: AuditVerified): AuditVerificationView {
+  const { records, heads, chains, unsigned, signedBy, faults, faultCount } = found;
+  return {
+    verified: faultCount === 0,
+    records,
+    heads,
+    chains: [...chains],
+    unsigned,
+    signedBy: [...signedBy],
+    faultCount,
+    faults: [...faults],
+  };
+}
+
+export function backupView({ name, sizeBytes, header, work }: BackupReport): BackupView {
+  const failure = work?.failure;
+  const createdAtMs = header?.createdAtMs ?? work?.startedAtMs;
+  return {
+    name,
+    state: work?.state ?? (header ? "complete" : "unreadable"),
+    createdAt: createdAtMs === undefined ? null : at(createdAtMs),
+    id: header?.id ?? null,
+    sizeBytes: sizeBytes ?? null,
+    rows: header ? header.tables.reduce((sum, { rows }) => sum + rows, 0) : (work?.rows ?? null),
+    written: work?.written ?? null,
+    masterKeys: (header?.masterKeys ?? []).map(({ group, type, patterns }) => ({
+      group,
+      type,
+      vps: patterns.map(({ vp }) => vp),
+    })),
+    failure: failure
+      ? {
+          code: failure.code,
+          category: failure.category,
+          message: failure.message,
+          advice: failure.advice,
+        }
+      : null,
+  };
+}
+
+export function rollbackView({ reason, asOfMs, markedAtMs }: RollbackMark): RollbackView {
+  return { reason, asOf: asOfMs === undefined ? null : at(asOfMs), markedAt: at(markedAtMs) };
 }

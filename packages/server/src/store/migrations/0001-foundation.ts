@@ -1,8 +1,10 @@
+import type { Definition } from "./definition.ts";
+
 /**
  * Everything that the first release keeps. `keks.n` orders rows as they were born: workers walk it, so that pages are
  * written one after another; the indexes by pattern serve claims, the recount and the census.
  */
-export const foundation: readonly string[] = [
+export const foundation: readonly Definition[] = [
   `CREATE TABLE fences (
     id INTEGER PRIMARY KEY,
     unit_group TEXT NOT NULL,
@@ -45,10 +47,10 @@ export const foundation: readonly string[] = [
     failed_at_ms INTEGER,
     CHECK ((wrapped_new IS NULL) = (mk_new IS NULL)),
     CHECK ((wrapped_old IS NULL) = (mk_old IS NULL)))`,
-  `CREATE INDEX keks_by_pattern ON keks (fence_id, mk)`,
-  `CREATE INDEX keks_by_next_pattern ON keks (fence_id, mk_new)`,
-  `CREATE INDEX keks_by_old_pattern ON keks (fence_id, mk_old) WHERE mk_old IS NOT NULL`,
-  `CREATE INDEX keks_failed ON keks (failed_change, failed_attempt) WHERE failed_change IS NOT NULL`,
+  indexInOrder("keks_by_pattern", "fence_id, mk"),
+  indexInOrder("keks_by_next_pattern", "fence_id, mk_new"),
+  indexInOrder("keks_by_old_pattern", "fence_id, mk_old", "WHERE mk_old IS NOT NULL"),
+  indexInOrder("keks_failed", "failed_change, failed_attempt", "WHERE failed_change IS NOT NULL"),
   `CREATE TABLE keys (
     n INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -99,7 +101,7 @@ export const foundation: readonly string[] = [
     opened_by TEXT NOT NULL,
     opened_at_ms INTEGER NOT NULL,
     paused INTEGER NOT NULL,
-    freeze TEXT NOT NULL,
+    "freeze" TEXT NOT NULL,
     rows_per_second INTEGER,
     canary TEXT,
     blocked_reason TEXT,
@@ -127,3 +129,9 @@ export const foundation: readonly string[] = [
     complete INTEGER NOT NULL,
     PRIMARY KEY (change_id, unit))`,
 ];
+
+/** An index on `keks` that gives rows in the order of `n`, which every index of SQLite ends with by itself. */
+function indexInOrder(name: string, columns: string, where = ""): Definition {
+  const index = (indexed: string) => `CREATE INDEX ${name} ON keks (${indexed}) ${where}`.trimEnd();
+  return { sqlite: index(columns), postgres: index(`${columns}, n`) };
+}

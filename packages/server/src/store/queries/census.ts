@@ -3,7 +3,7 @@ import type { ChangeId, KekId, ProjectId, Vp } from "../../core/ids.ts";
 import type { CensusLine, FailedRow, FenceRef, RewrapRow, RowProgress } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first } from "../script.ts";
-import { holdFence } from "./fences.ts";
+import { seeFence } from "./fences.ts";
 
 type PatternColumn = "mk" | "mk_new" | "mk_old";
 
@@ -44,7 +44,7 @@ export function* countProgress(
   db: QueryBuilder,
   input: FenceRef & { changeId: ChangeId; from: Vp; to: Vp | undefined },
 ): Script<RowProgress> {
-  const held = yield* holdFence(db, input);
+  const held = yield* seeFence(db, input);
   if (!held) return { keks: 0, lacking: 0, failed: 0, underFrom: 0, withTargetAsNext: 0, keepingFrom: 0 };
   const id = held.row.id;
   const fromMk = held.patterns.id(input.from);
@@ -68,7 +68,7 @@ export function* countProgress(
 }
 
 export function* census(db: QueryBuilder, input: FenceRef): Script<readonly CensusLine[]> {
-  const held = yield* holdFence(db, input);
+  const held = yield* seeFence(db, input);
   if (!held) return [];
   const counts = new Map<number, { current: number; next: number; previous: number }>();
   const columns = { current: "mk", next: "mk_new", previous: "mk_old" } as const;
@@ -119,7 +119,7 @@ export function* sampleRows(
   db: QueryBuilder,
   input: FenceRef & { limit: number },
 ): Script<readonly (RewrapRow & { readonly vp: Vp })[]> {
-  const held = yield* holdFence(db, input);
+  const held = yield* seeFence(db, input);
   if (!held) return [];
   const range = yield* first(
     db

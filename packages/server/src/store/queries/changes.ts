@@ -10,7 +10,7 @@ import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
 import { countLacking, countRows } from "./census.ts";
 import type { HeldFence } from "./fences.ts";
-import { holdFence, holdFenceById } from "./fences.ts";
+import { holdFence, holdFenceOfChange, seeFence, seeFenceById } from "./fences.ts";
 import { pageStart } from "./pages.ts";
 import { notePattern } from "./patterns.ts";
 
@@ -18,7 +18,7 @@ type ChangeRow = Selectable<Tables["changes"]>;
 
 export function* openChange(db: QueryBuilder, input: { change: Change; note: string }) {
   const { change } = input;
-  const held = yield* holdFence(db, change);
+  const held = yield* holdFence(db, change, "exclusive");
   if (!held || held.fence.currentVp !== change.from) return "current-differs" as const;
   const other = held.fence.openChange
     ? yield* readChange(db, { id: held.fence.openChange })
@@ -73,7 +73,7 @@ function* changeBeingPurged(db: QueryBuilder, held: HeldFence): Script<Change | 
 
 export function* readChange(db: QueryBuilder, input: { id: ChangeId }): Script<Change | undefined> {
   const row = yield* first(db.selectFrom("changes").selectAll().where("id", "=", input.id));
-  return row && changeOf(row, yield* holdFenceById(db, row.fence_id));
+  return row && changeOf(row, yield* seeFenceById(db, row.fence_id));
 }
 
 export function* listChanges(db: QueryBuilder, input: Page & { openOnly: boolean }): Script<PageOf<Change>> {
@@ -90,7 +90,7 @@ export function* listChanges(db: QueryBuilder, input: Page & { openOnly: boolean
   const rows = yield* all(query.orderBy("n", "desc").limit(input.limit + 1));
   const shown = rows.slice(0, input.limit);
   const items: Change[] = [];
-  for (const row of shown) items.push(changeOf(row, yield* holdFenceById(db, row.fence_id)));
+  for (const row of shown) items.push(changeOf(row, yield* seeFenceById(db, row.fence_id)));
   return { items, next: rows.length > input.limit ? String(shown.at(-1)?.n) : undefined };
 }
 
@@ -103,7 +103,7 @@ export function* readHistory(db: QueryBuilder, input: { id: ChangeId }): Script<
 
 export function* transition(db: QueryBuilder, input: Transition) {
   const { change, advance, entry } = input;
-  const held = yield* holdFence(db, change);
+  const held = yield* holdFence(db, change, "exclusive");
   const stored = yield* readChange(db, { id: change.id });
   if (!held || stored?.state !== change.state || held.row.generation !== input.generation)
     return "moved" as const;
@@ -166,6 +166,7 @@ export function* amendChange(
     entry: HistoryEntry | undefined;
   },
 ) {
+  yield* holdFenceOfChange(db, input.id, "exclusive");
   const { approval } = input.amendment;
   if (approval?.action === "purge" && approval.approvedBy !== undefined && !(yield* mayPurge(db, input.id)))
     return "moved" as const;
@@ -181,10 +182,13 @@ export function* amendChange(
   return "done" as const;
 }
 
-/** A DONE change holds no fence: it may be purged while no change is open, or one that does not go back to it. */
+/**
+ * A DONE change keeps no fence for itself: it may be purged while no change is open, or one that does not go back to
+ * it. The caller holds the fence.
+ */
 export function* mayPurge(db: QueryBuilder, id: ChangeId): Script<boolean> {
   const change = yield* readChange(db, { id });
-  const held = change && (yield* holdFence(db, change));
+  const held = change && (yield* seeFence(db, change));
   if (!held) return false;
   if (held.fence.openChange === undefined) return true;
   const open = yield* readChange(db, { id: held.fence.openChange });

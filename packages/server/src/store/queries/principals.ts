@@ -4,7 +4,7 @@ import { hasRoleEverywhere } from "../../core/access/principal.ts";
 import type { PrincipalId, ProjectId } from "../../core/ids.ts";
 import type { FormerPrincipal, Page, PageOf } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
-import { all, first, run } from "../script.ts";
+import { all, first, hold, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
 import { pageOf, pageStart } from "./pages.ts";
 import { countRevocation } from "./revocations.ts";
@@ -93,6 +93,9 @@ export function* updatePrincipal(db: QueryBuilder, input: { principal: Principal
 }
 
 function* takenByAnother(db: QueryBuilder, { id, identity, certificate }: PrincipalRecord) {
+  // Of two writers the second waits here and finds what the first has done, instead of meeting the unique index.
+  if (identity !== undefined) yield* hold(`identity ${identity.issuer} ${identity.subject}`, "exclusive");
+  if (certificate !== undefined) yield* hold(`certificate ${certificate}`, "exclusive");
   const ofIdentity = identity && (yield* findPrincipalByIdentity(db, { identity }));
   if (ofIdentity && ofIdentity.id !== id) return "identity-taken" as const;
   const ofCertificate =
@@ -104,6 +107,8 @@ function* leavesAnAdministrator(db: QueryBuilder, changed: PrincipalRecord): Scr
   const isOne = ({ state, grants }: Pick<PrincipalRecord, "state" | "grants">): boolean =>
     state === "enabled" && hasRoleEverywhere({ grants }, ["administrator"]);
   if (isOne(changed)) return true;
+  // Two administrators may each take the other's rights away: they are one at a time.
+  yield* hold("administrators", "exclusive");
   const others = yield* all(
     db
       .selectFrom("principals")
@@ -130,9 +135,11 @@ export function* listFormerPrincipals(db: QueryBuilder): Script<readonly FormerP
 export function* adoptFormerPrincipal(
   db: QueryBuilder,
   input: { principal: PrincipalRecord; token: TokenRecord },
-): Script<void> {
+) {
   const former = yield* run(db.deleteFrom("former_principals").where("id", "=", input.principal.id));
-  if (former === 1) yield* createPrincipal(db, input);
+  if (former === 0) return "gone" as const;
+  yield* createPrincipal(db, input);
+  return "adopted" as const;
 }
 
 function rowOf(principal: PrincipalRecord): Insertable<Tables["principals"]> {

@@ -6,12 +6,12 @@ import type { WrappedKek } from "../../core/unit/crypto-unit.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
-import { holdFence, holdFenceById } from "./fences.ts";
+import { holdFence, seeFenceById } from "./fences.ts";
 import { pageOf, pageStart } from "./pages.ts";
 
 export function* createProject(db: QueryBuilder, input: { project: ProjectRecord; kek: NewKekRecord }) {
   const { project, kek } = input;
-  const held = yield* holdFence(db, kek);
+  const held = yield* holdFence(db, kek, "shared");
   if (!held || !carriesExactly(kek.wrapped, held.fence.mustWrap)) return "fence-moved" as const;
   const inserted = yield* run(
     db
@@ -72,7 +72,7 @@ export function* listProjects(db: QueryBuilder, input: Page): Script<PageOf<Proj
 export function* readKek(db: QueryBuilder, input: { kekId: KekId }): Script<KekRecord | undefined> {
   const row = yield* first(db.selectFrom("keks").selectAll().where("id", "=", input.kekId));
   if (!row) return undefined;
-  const { fence, patterns } = yield* holdFenceById(db, row.fence_id);
+  const { fence, patterns } = yield* seeFenceById(db, row.fence_id);
   const form = (blob: Uint8Array | null, mk: number | null) =>
     blob && mk !== null ? { vp: patterns.vp(mk), blob } : undefined;
   return {

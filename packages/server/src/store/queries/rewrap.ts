@@ -1,13 +1,14 @@
+import type { RawBuilder } from "kysely";
 import { sql } from "kysely";
 import type { KekId, ProjectId } from "../../core/ids.ts";
 import type { Change } from "../../core/master-key-change/change.ts";
 import type { Claimed, ClaimRequest, RewrapOutcome, RewrapRow, WorkOrder } from "../../core/ports/store.ts";
-import type { QueryBuilder, Script } from "../script.ts";
-import { all, first, run, runMany } from "../script.ts";
+import type { QueryBuilder, RowUpdate, Script } from "../script.ts";
+import { all, first, hold, run, runForEach } from "../script.ts";
 import { onOneBuffer } from "./one-buffer.ts";
 import { mayPurge, readChange } from "./changes.ts";
 import type { HeldFence } from "./fences.ts";
-import { holdFence } from "./fences.ts";
+import { holdFenceOfChange } from "./fences.ts";
 
 /** States in which a row may get its form under the target; in the later ones as a repair. */
 const REENCIPHER_IN = ["REENCIPHERING", "READY", "ACTIVATING", "ACTIVATED"] as const;
@@ -25,10 +26,10 @@ function* holdForWork(
   order: WorkOrder,
   states: readonly Change["state"][],
 ): Script<Work | undefined> {
+  const held = yield* holdFenceOfChange(db, order.changeId, "shared");
+  if (!held || held.fence.generation !== order.generation) return undefined;
   const change = yield* readChange(db, { id: order.changeId });
   if (!change?.to || !states.includes(change.state)) return undefined;
-  const held = yield* holdFence(db, change);
-  if (!held || held.fence.generation !== order.generation) return undefined;
   const mayWrite =
     change.state === "DONE" ? yield* mayPurge(db, change.id) : held.fence.openChange === change.id;
   if (!mayWrite) return undefined;
@@ -50,27 +51,51 @@ export function* commitRows(
   const done: unknown[][] = [];
   const failed: unknown[][] = [];
   for (const { n, rowVersion, outcome } of input.outcomes) {
-    if ("blob" in outcome) done.push([outcome.blob, work.toMk, n, rowVersion, work.toMk]);
-    else failed.push([input.changeId, outcome.refused, input.changeId, input.nowMs, n, rowVersion]);
+    if ("blob" in outcome) done.push([n, rowVersion, outcome.blob, work.toMk]);
+    else failed.push([n, rowVersion, outcome.refused, input.changeId, input.nowMs]);
   }
-  const written = yield* runMany(
-    `UPDATE keks SET wrapped_new = ?, mk_new = ?, row_version = row_version + 1,
-       failed_change = NULL, failed_reason = NULL, failed_attempt = NULL, failed_at_ms = NULL
-     WHERE n = ? AND row_version = ? AND mk <> ?`,
-    done,
-  );
-  yield* runMany(
-    `UPDATE keks SET row_version = row_version + 1, failed_attempt = CASE WHEN failed_change = ? THEN failed_attempt + 1 ELSE 1 END,
-       failed_reason = ?, failed_change = ?, failed_at_ms = ?
-     WHERE n = ? AND row_version = ?`,
-    failed,
-  );
+  const written = yield* runForEach(KEEP_FORM, done);
+  yield* runForEach(NOTE_FAILURE, failed);
   return { written, rows: input.next ? yield* claim(db, work, input.next) : [] };
+}
+
+const KEEP_FORM: RowUpdate = {
+  table: "keks",
+  set: `wrapped_new = :blob, mk_new = :target, row_version = row_version + 1,
+    failed_change = NULL, failed_reason = NULL, failed_attempt = NULL, failed_at_ms = NULL`,
+  where: "n = :row AND row_version = :version AND mk <> :target",
+  values: [
+    ["row", "integer"],
+    ["version", "integer"],
+    ["blob", "bytes"],
+    ["target", "integer"],
+  ],
+};
+
+const NOTE_FAILURE: RowUpdate = {
+  table: "keks",
+  set: `row_version = row_version + 1,
+    failed_attempt = CASE WHEN failed_change = :change THEN failed_attempt + 1 ELSE 1 END,
+    failed_reason = :reason, failed_change = :change, failed_at_ms = :now`,
+  where: "n = :row AND row_version = :version",
+  values: [
+    ["row", "integer"],
+    ["version", "integer"],
+    ["reason", "text"],
+    ["change", "text"],
+    ["now", "integer"],
+  ],
+};
+
+/** Those who pick rows for themselves are one at a time, or two would pick the same. Taken after the fence. */
+function* holdPicking(work: Work): Script<void> {
+  yield* hold(`picking rows of ${work.held.fence.group} ${work.held.fence.type}`, "exclusive");
 }
 
 /** Takes the next rows and notes in the worker's lease how far it went, so that others begin behind it. */
 function* claim(db: QueryBuilder, work: Work, request: ClaimRequest): Script<readonly RewrapRow[]> {
   const { lease } = request;
+  yield* holdPicking(work);
   const rows = yield* request.which.rows === "untried"
     ? nextUntried(db, work, request)
     : nextFailed(db, work, request.which.failedBeforeMs, request.limit);
@@ -100,11 +125,11 @@ function* nextUntried(db: QueryBuilder, work: Work, request: ClaimRequest): Scri
     .where((where) =>
       where.or([where("failed_change", "is", null), where("failed_change", "!=", work.change.id)]),
     )
-    .orderBy("n")
     .limit(request.limit);
-  const rows = yield* all(untried.where("mk_new", "is", null));
+  const rows = yield* all(untried.where("mk_new", "is", null).orderBy("mk_new").orderBy("n"));
   if (rows.length > 0) return rows.map((row) => rewrapRow(row, work));
-  return (yield* all(untried.where(underAnother(work)))).map((row) => rewrapRow(row, work));
+  const others = yield* all(untried.where(underAnother(work)).orderBy("n"));
+  return others.map((row) => rewrapRow(row, work));
 }
 
 function* nextFailed(
@@ -171,14 +196,13 @@ export function* finalizeRows(
 ): Script<"moved" | number> {
   const work = yield* holdForWork(db, input, ["FINALIZING"]);
   if (!work) return "moved";
+  yield* holdPicking(work);
   return yield* write(
-    `UPDATE keks SET wrapped_old = wrapped, mk_old = mk, wrapped = wrapped_new, mk = mk_new,
-       wrapped_new = NULL, mk_new = NULL, row_version = row_version + 1
-     WHERE n IN (SELECT n FROM keks WHERE fence_id = ? AND mk_new = ? AND mk = ? ORDER BY n LIMIT ?)`,
-    work.held.row.id,
-    work.toMk,
-    work.fromMk,
-    input.limit,
+    db,
+    sql`UPDATE keks SET wrapped_old = wrapped, mk_old = mk, wrapped = wrapped_new, mk = mk_new,
+      wrapped_new = NULL, mk_new = NULL, row_version = row_version + 1
+    WHERE n IN (SELECT n FROM keks
+      WHERE fence_id = ${work.held.row.id} AND ${patternIs("mk_new", work.toMk)} AND mk = ${work.fromMk} ORDER BY mk_new, n LIMIT ${input.limit})`,
   );
 }
 
@@ -188,12 +212,12 @@ export function* dropNextForms(
 ): Script<"moved" | number> {
   const work = yield* holdForWork(db, input, ["CANCELING"]);
   if (!work) return "moved";
+  yield* holdPicking(work);
   return yield* write(
-    `UPDATE keks SET wrapped_new = NULL, mk_new = NULL, row_version = row_version + 1
-     WHERE n IN (SELECT n FROM keks WHERE fence_id = ? AND mk_new = ? ORDER BY n LIMIT ?)`,
-    work.held.row.id,
-    work.toMk,
-    input.limit,
+    db,
+    sql`UPDATE keks SET wrapped_new = NULL, mk_new = NULL, row_version = row_version + 1
+    WHERE n IN (SELECT n FROM keks
+      WHERE fence_id = ${work.held.row.id} AND ${patternIs("mk_new", work.toMk)} ORDER BY mk_new, n LIMIT ${input.limit})`,
   );
 }
 
@@ -205,15 +229,25 @@ export function* dropOldForms(
   if (!work || work.change.approval?.action !== "purge" || work.change.approval.approvedBy === undefined) {
     return "moved";
   }
+  yield* holdPicking(work);
   return yield* write(
-    `UPDATE keks SET wrapped_old = NULL, mk_old = NULL, row_version = row_version + 1
-     WHERE n IN (SELECT n FROM keks WHERE fence_id = ? AND mk_old = ? ORDER BY n LIMIT ?)`,
-    work.held.row.id,
-    work.fromMk,
-    input.limit,
+    db,
+    sql`UPDATE keks SET wrapped_old = NULL, mk_old = NULL, row_version = row_version + 1
+    WHERE n IN (SELECT n FROM keks
+      WHERE fence_id = ${work.held.row.id} AND ${patternIs("mk_old", work.fromMk)} ORDER BY mk_old, n LIMIT ${input.limit})`,
   );
 }
 
-function* write(text: string, ...parameters: readonly unknown[]): Script<number> {
-  return (yield { sql: text, parameters, many: false, returnsRows: false }) as number;
+/**
+ * That a form has a pattern, where rows are picked in the order of pattern and `n`. It is written as a range, so that an
+ * index by pattern is the only one in that order: the primary key looks as good to a planner that does not know that the
+ * rows which are done are the first ones, and would pass them all for each batch.
+ */
+function patternIs(column: "mk_new" | "mk_old", mk: number) {
+  return sql<boolean>`${sql.ref(column)} BETWEEN ${mk} AND ${mk}`;
+}
+
+/** Runs an update of rows that it picks itself, which only they do who hold the picking. */
+function* write(db: QueryBuilder, statement: RawBuilder<unknown>): Script<number> {
+  return yield* run({ compile: () => statement.compile(db) });
 }

@@ -23,13 +23,15 @@ export function* readSweepRows(
   db: QueryBuilder,
   input: FenceRef & { vp: Vp; after: number; only: readonly number[] | undefined; limit: number },
 ) {
-  const held = yield* holdFence(db, input);
+  // Exclusive, so that no creation is under way: a row that appeared behind the cursor would never be opened.
+  const held = yield* holdFence(db, input, "exclusive");
   if (!held) return { rows: [], lacking: [], last: input.after };
   const mk = held.patterns.id(input.vp);
   const query = db
     .selectFrom("keks")
     .select(["n", "row_version", "project_id", "id", "kcv", "wrapped", "mk", "wrapped_new", "mk_new"])
-    .where(sql<boolean>`+fence_id = ${held.row.id}`) // the plus keeps indexes out: rows are read in the order of n, unsorted
+    // Said twice negative, it keeps the indexes by fence out of SQLite's plan: rows are read in the order of n, unsorted.
+    .where(sql<boolean>`NOT (fence_id <> ${held.row.id})`)
     .orderBy("n")
     .limit(input.limit);
   const found = yield* all(

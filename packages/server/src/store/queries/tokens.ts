@@ -6,8 +6,9 @@ import { findPrincipal } from "./principals.ts";
 import { countRevocation } from "./revocations.ts";
 import { tokenOf, tokenRow } from "./token-rows.ts";
 
-export function* createToken(db: QueryBuilder, input: { token: TokenRecord }): Script<void> {
+export function* createToken(db: QueryBuilder, input: { token: TokenRecord }) {
   yield* run(db.insertInto("tokens").values(tokenRow(input.token)));
+  return "created" as const;
 }
 
 export function* findTokenByHash(

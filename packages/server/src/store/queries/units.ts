@@ -1,7 +1,7 @@
 import type { GroupName, UnitAddress } from "../../core/ids.ts";
 import type { UnitRecord, UnitState } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
-import { all, run } from "../script.ts";
+import { all, hold, run } from "../script.ts";
 
 export function* addUnit(db: QueryBuilder, input: { unit: UnitRecord }) {
   const { unit } = input;
@@ -37,8 +37,12 @@ export function* listUnits(db: QueryBuilder): Script<readonly UnitRecord[]> {
   }));
 }
 
-/** Whether the unit serves and no other one of its group does: two operators may each take the other's reserve away. */
+/**
+ * Whether the unit serves and no other one of its group does. Two operators may each take the other's reserve away, so
+ * those who take a unit out are one at a time.
+ */
 function* isLastServing(db: QueryBuilder, address: UnitAddress): Script<boolean> {
+  yield* hold("units that serve", "exclusive");
   const units = yield* all(
     db.selectFrom("units").select(["address", "unit_group"]).where("state", "=", "serving"),
   );

@@ -54,6 +54,19 @@ export async function writeDurably(
 }
 
 /**
+ * Gives a file of its folder another name, durably. One that is not there is left.
+ * @throws Failure `store-full`, `store-read-only` (naming the folder), `unit-unreachable`.
+ */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+    await syncFolder(dirname(from));
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw writeFailure(error, dirname(from));
+  }
+}
+
+/**
  * The file's bytes and identity.
  * @throws Failure `ifAbsent` when there is none, `unit-unreachable` when it cannot be read, `unit-file-tampered` when
  * it is larger than `maxBytes`.

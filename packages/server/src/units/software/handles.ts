@@ -2,7 +2,8 @@ import type { KeyObject } from "node:crypto";
 import { deriveMacKey } from "../../core/crypto/payload-suite.ts";
 import { Failure } from "../../core/errors.ts";
 import type { UnitAddress } from "../../core/ids.ts";
-import type { KekHandle, MaterialHandle } from "../../core/unit/crypto-unit.ts";
+import type { SigningSpec } from "../../core/crypto/signature-algorithms.ts";
+import type { KekHandle, MaterialHandle, SigningHandle } from "../../core/unit/crypto-unit.ts";
 
 /** The unit that handles belong to, by identity: a handle of another one, or of one that was closed, is refused. */
 export class HandleOwner {
@@ -77,6 +78,36 @@ export class SoftwareMaterial implements MaterialHandle {
   [Symbol.dispose](): void {
     this.#key = undefined;
     this.#macKey = undefined;
+  }
+}
+
+/** An opened signing key and what it is. */
+export class SoftwareSigningKey implements SigningHandle {
+  readonly unit: UnitAddress;
+  readonly #owner: HandleOwner;
+  readonly #spec: SigningSpec;
+  #key: KeyObject | undefined;
+
+  constructor(owner: HandleOwner, spec: SigningSpec, key: KeyObject) {
+    this.unit = owner.unit;
+    this.#owner = owner;
+    this.#spec = spec;
+    this.#key = key;
+  }
+
+  /** For the signing face alone. @throws Failure `internal` for a handle that is not `owner`'s or was disposed. */
+  static keyOf(
+    handle: SigningHandle,
+    owner: HandleOwner,
+  ): { readonly spec: SigningSpec; readonly key: KeyObject } {
+    owner.assertOpen();
+    if (!(handle instanceof SoftwareSigningKey) || handle.#owner !== owner || !handle.#key)
+      refuse("signing key");
+    return { spec: handle.#spec, key: handle.#key };
+  }
+
+  [Symbol.dispose](): void {
+    this.#key = undefined;
   }
 }
 

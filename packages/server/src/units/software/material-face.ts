@@ -1,5 +1,6 @@
 import { createSecretKey } from "node:crypto";
 import { unwrapKwp, wrapKwp } from "../../core/crypto/aes-kwp.ts";
+import { generateImportKey, readImportKey, unwrapImport } from "../../core/crypto/import-wrap.ts";
 import {
   CURRENT_SUITE,
   isPayloadSuite,
@@ -9,14 +10,23 @@ import {
 import { randomSecret } from "../../core/crypto/random.ts";
 import { Failure } from "../../core/errors.ts";
 import { SecretBytes } from "../../core/secret/secret-bytes.ts";
-import type { KekHandle, MaterialFace, MaterialHandle, SealedPayload } from "../../core/unit/crypto-unit.ts";
+import type {
+  KekHandle,
+  MaterialFace,
+  MaterialHandle,
+  SealedPayload,
+  WrappedForImport,
+} from "../../core/unit/crypto-unit.ts";
 import type { HandleOwner } from "./handles.ts";
 import { SoftwareKek, SoftwareMaterial } from "./handles.ts";
 
 const MATERIAL_BYTES = 32;
 const MAX_RANDOM_BYTES = 65_536;
 
-/** Key material of a software unit and its use. A call is one piece of synchronous work, a few microseconds long. */
+/**
+ * Key material of a software unit and its use. A call is one piece of synchronous work, a few microseconds long; those of
+ * an import take milliseconds, and its key pair is made in the thread pool.
+ */
 export class SoftwareMaterials implements MaterialFace {
   readonly #owner: HandleOwner;
 
@@ -30,6 +40,33 @@ export class SoftwareMaterials implements MaterialFace {
     const wrapped = wrapKwp(key, material);
     material.fill(0);
     return wrapped;
+  }
+
+  async createImportKey(kek: KekHandle): Promise<{ publicKey: Uint8Array; wrapped: Uint8Array }> {
+    SoftwareKek.keyOf(kek, this.#owner);
+    const { publicKey, pkcs8 } = await generateImportKey();
+    try {
+      return { publicKey, wrapped: wrapKwp(SoftwareKek.keyOf(kek, this.#owner), pkcs8) };
+    } finally {
+      pkcs8.fill(0);
+    }
+  }
+
+  async importMaterial(kek: KekHandle, material: WrappedForImport): Promise<Uint8Array> {
+    const key = SoftwareKek.keyOf(kek, this.#owner);
+    const pkcs8 = unwrapKwp(key, material.importKey);
+    const importKey = pkcs8 === "refused" ? pkcs8 : readImportKey(pkcs8);
+    if (pkcs8 !== "refused") pkcs8.fill(0);
+    if (importKey === "refused")
+      throw new Failure("record-not-vouched", "the import key does not unwrap under its KEK");
+    const unwrapped = unwrapImport(material.algorithm, importKey, material.wrapped);
+    if (unwrapped === "refused") throw new Failure("key-material-refused");
+    try {
+      if (unwrapped.byteLength !== MATERIAL_BYTES) throw new Failure("key-material-refused");
+      return wrapKwp(key, unwrapped);
+    } finally {
+      unwrapped.fill(0);
+    }
   }
 
   async open(kek: KekHandle, wrapped: Uint8Array): Promise<MaterialHandle> {

@@ -9,7 +9,7 @@ import { applyCommand, importInto, readRegisters } from "../../core/unit/registe
 import type { Filled, RegisterCommand, RegisterReading } from "../../core/unit/registers.ts";
 import type { HandleOwner } from "./handles.ts";
 import { readPublicKey, unwrapFromPeer, wrapForPeer } from "./master-key-clone.ts";
-import { SerialQueue } from "./serial-queue.ts";
+import { SerialQueue } from "../../core/serial-queue.ts";
 import type { UnitFile } from "./unit-file.ts";
 import type { UnitState } from "./unit-state.ts";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../../core/errors.ts";
 import type { GroupName, UnitAddress } from "../../core/ids.ts";
@@ -7,11 +7,14 @@ import { isUnitAddress } from "../../core/ids.ts";
 import type { UnitFolder } from "../../core/ports/unit-folder.ts";
 import { SecretBytes } from "../../core/secret/secret-bytes.ts";
 import type { CryptoUnit } from "../../core/unit/crypto-unit.ts";
+import { renameDurably } from "./durable-file.ts";
 import type { KdfParameters } from "./pin-key.ts";
 import { createSoftwareUnit, openSoftwareUnit } from "./software-unit.ts";
 
 const UNIT_SUFFIX = ".unit";
 const PIN_SUFFIX = ".pin";
+/** Behind the names of what is set aside; the unit's file and its PIN have the same. */
+const MARK = ".removed-";
 
 export interface SoftwareUnitFolderOptions {
   /** Folder of the sealed files. */
@@ -50,6 +53,16 @@ export function softwareUnitFolder(options: SoftwareUnitFolderOptions): UnitFold
     return await createSoftwareUnit({ path, pin, address, group, ...(options.kdf && { kdf: options.kdf }) });
   };
 
+  /** The mark under which an interrupted removal has set the sealed file aside, and not the PIN yet. */
+  const markLeft = (address: UnitAddress): string | undefined => {
+    if (existsSync(unitPath(address)) || !existsSync(pinPath(address))) return undefined;
+    const prefix = address + UNIT_SUFFIX;
+    return readdirSync(options.units)
+      .filter((name) => name.startsWith(prefix + MARK))
+      .map((name) => name.slice(prefix.length))
+      .find((mark) => !existsSync(pinPath(address) + mark));
+  };
+
   return {
     create,
     open,
@@ -59,9 +72,8 @@ export function softwareUnitFolder(options: SoftwareUnitFolderOptions): UnitFold
         .map((name) => name.slice(0, -UNIT_SUFFIX.length))
         .filter(isUnitAddress),
     setAside: async (address) => {
-      const mark = `.removed-${randomBytes(4).toString("hex")}`;
-      for (const path of [unitPath(address), pinPath(address)])
-        if (existsSync(path)) renameSync(path, path + mark);
+      const mark = markLeft(address) ?? `${MARK}${randomBytes(4).toString("hex")}`;
+      for (const path of [unitPath(address), pinPath(address)]) await renameDurably(path, path + mark);
     },
   };
 }

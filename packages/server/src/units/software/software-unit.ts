@@ -15,6 +15,7 @@ import { SoftwareMaterials } from "./material-face.ts";
 import type { KdfParameters } from "./pin-key.ts";
 import { DEFAULT_KDF } from "./pin-key.ts";
 import { SoftwareRegisters } from "./register-face.ts";
+import { SoftwareSigning } from "./signing-face.ts";
 import { UnitFile } from "./unit-file.ts";
 import { clonePublicKey } from "./unit-state.ts";
 
@@ -88,6 +89,7 @@ function unitOf(file: UnitFile, thread: BatchThreadMode): CryptoUnit {
     registers,
     keks: new SoftwareKeks(file, owner, batches),
     materials: new SoftwareMaterials(owner),
+    signing: new SoftwareSigning(owner),
     async close() {
       owner.close();
       await registers.close();

@@ -1,8 +1,10 @@
+import type { Definition } from "./definition.ts";
+
 /**
  * Principals with grants, states and tokens of their own, and the count of revocations. Rows of release 0.1.0 wait in
  * `former_principals` until the daemon, which alone can check and make their MACs, has adopted them.
  */
-export const access: readonly string[] = [
+export const access: readonly Definition[] = [
   `ALTER TABLE principals RENAME TO former_principals`,
   `CREATE TABLE principals (
     n INTEGER PRIMARY KEY,

@@ -1,0 +1,123 @@
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../core/clock.ts";
+import { publicKeysPem } from "../core/crypto/signing-key.ts";
+import { Failure } from "../core/errors.ts";
+import type {
+  AuditFilter,
+  AuditPage,
+  AuditReader,
+  AuditStore,
+  AuditVerified,
+} from "../core/ports/audit-log.ts";
+import type { OutboxTaker } from "../core/audit/outbox-taker.ts";
+import type { ChainedLog } from "./chained-log.ts";
+import type { ExportedKey } from "./export-log.ts";
+import { cursorOf, cursorText } from "./export-log.ts";
+import type {
+  ReaderAnswer,
+  ReaderCallName,
+  ReaderInput,
+  ReaderResult,
+  ReaderSettings,
+} from "./reader-thread.ts";
+
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (failure: Failure) => void;
+}
+
+export interface LogReaderPorts {
+  readonly log: Pick<ChainedLog, "head" | "signed" | "forgetUpTo">;
+  readonly taker: Pick<OutboxTaker, "taken" | "idle">;
+  readonly store: Pick<AuditStore, "listAuditKeys">;
+  readonly clock: Clock;
+}
+
+/** The readers' side of the audit log. Its thread is started by the first call. */
+export class LogReader implements AuditReader {
+  readonly #settings: ReaderSettings;
+  readonly #ports: LogReaderPorts;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #lastId = 0;
+
+  constructor(settings: ReaderSettings, ports: LogReaderPorts) {
+    this.#settings = settings;
+    this.#ports = ports;
+  }
+
+  list(filter: AuditFilter): Promise<AuditPage> {
+    return this.#call("list", filter);
+  }
+
+  async verify(): Promise<AuditVerified> {
+    const { head } = this.#ports.log;
+    return await this.#call("verify", { keys: await this.#keys(), knownHeads: head ? [head] : [] });
+  }
+
+  async exportPage({ after, limit }: { after: string | undefined; limit: number }) {
+    const cursor = after === undefined ? undefined : cursorOf(after);
+    if (after !== undefined && !cursor)
+      throw new Failure("invalid-request", "`after` is not the `next` of a page", { field: "after" });
+    if (!cursor) await this.#ports.log.signed();
+    const { lines, next } = await this.#call("export", { cursor, limit, keys: await this.#keys() });
+    return { lines, next: next && cursorText(next) };
+  }
+
+  async archive({ before }: { before: string | undefined }) {
+    const { log, taker, clock } = this.#ports;
+    // What is archived must not be taken over again: its row of the outbox is gone before.
+    await taker.taken();
+    await taker.idle();
+    await log.signed();
+    const archived = await this.#call("archive", {
+      before: new Date(before ?? clock.nowMs()).toISOString(),
+      keys: await this.#keys(),
+    });
+    for (const head of archived?.upTo ?? []) await log.forgetUpTo(head);
+    return { file: archived?.file, records: archived?.records ?? 0 };
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  async #keys(): Promise<readonly ExportedKey[]> {
+    const keys = await this.#ports.store.listAuditKeys({});
+    return keys.map((key) => ({ fingerprint: key.fingerprint, pem: publicKeysPem([key]) }));
+  }
+
+  #call<N extends ReaderCallName>(name: N, input: ReaderInput<N>): Promise<ReaderResult<N>> {
+    const worker = (this.#worker ??= this.#start());
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
+      worker.postMessage({ id, name, input });
+    });
+  }
+
+  #start(): Worker {
+    const file = import.meta.url.endsWith(".ts") ? "./reader-thread.ts" : "./reader-thread.js";
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: this.#settings,
+      name: "claviger-audit-reader",
+    });
+    worker.on("message", (answer: ReaderAnswer) => {
+      const waiting = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if ("result" in answer) waiting?.resolve(answer.result);
+      else waiting?.reject(new Failure(answer.failure.code, answer.failure.detail));
+    });
+    worker.on("error", (error: Error) => this.#abandon(error.message));
+    worker.on("exit", () => this.#abandon("its thread ended"));
+    return worker;
+  }
+
+  /** Fails what waits; the next call starts another thread. */
+  #abandon(reason: string): void {
+    this.#worker = undefined;
+    for (const { reject } of this.#waiting.values())
+      reject(new Failure("audit-unavailable", `The audit log cannot be read: ${reason}.`));
+    this.#waiting.clear();
+  }
+}

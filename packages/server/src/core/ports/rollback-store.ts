@@ -1,0 +1,23 @@
+/**
+ * That the database is, or may be, of an earlier moment than what was served last: restored from a backup, or found
+ * older by other means. While a mark stands, every write is refused inside its own transaction (`store-rolled-back`),
+ * until a person has accepted it. Marks are kept for ever.
+ */
+export interface RollbackMark {
+  /** UUID. */
+  readonly id: string;
+  /** `writing`: a restore that is not complete; nothing may serve from the store. */
+  readonly state: "writing" | "standing" | "accepted";
+  /** One clause for people: `restored from backup … of …`. */
+  readonly reason: string;
+  /** The moment that the database is of; undefined where it is not known. */
+  readonly asOfMs: number | undefined;
+  readonly markedAtMs: number;
+}
+
+export interface RollbackStore {
+  /** The mark that stands; the oldest, if there are several. */
+  readRollback(input: Record<string, never>): Promise<RollbackMark | undefined>;
+  /** Accepts every mark that stands. Returns those. */
+  acceptRollback(input: { by: string; atMs: number }): Promise<readonly RollbackMark[]>;
+}

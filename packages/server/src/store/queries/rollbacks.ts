@@ -1,0 +1,46 @@
+import type { Selectable } from "kysely";
+import { Failure } from "../../core/errors.ts";
+import type { RollbackMark } from "../../core/ports/rollback-store.ts";
+import type { QueryBuilder, Script } from "../script.ts";
+import { all, first, run } from "../script.ts";
+import type { Tables } from "../tables.ts";
+
+export function* readRollback(db: QueryBuilder): Script<RollbackMark | undefined> {
+  const row = yield* first(openMarks(db).limit(1));
+  return row && markOf(row);
+}
+
+export function* acceptRollback(
+  db: QueryBuilder,
+  input: { by: string; atMs: number },
+): Script<readonly RollbackMark[]> {
+  const standing = yield* all(openMarks(db).where("state", "=", "standing"));
+  yield* run(
+    db
+      .updateTable("rollback_marks")
+      .set({ state: "accepted", accepted_by: input.by, accepted_at_ms: input.atMs })
+      .where("state", "=", "standing"),
+  );
+  return standing.map((row) => ({ ...markOf(row), state: "accepted" }));
+}
+
+/** In front of every script that writes, in its transaction. @throws Failure `store-rolled-back` while a mark stands. */
+export function* refuseWhileRolledBack(db: QueryBuilder): Script<void> {
+  const mark = yield* readRollback(db);
+  if (mark)
+    throw new Failure("store-rolled-back", `the database was ${mark.reason}, and nobody has accepted that`);
+}
+
+function openMarks(db: QueryBuilder) {
+  return db.selectFrom("rollback_marks").selectAll().where("state", "!=", "accepted").orderBy("marked_at_ms");
+}
+
+export function markOf(row: Selectable<Tables["rollback_marks"]>): RollbackMark {
+  return {
+    id: row.id,
+    state: row.state,
+    reason: row.reason,
+    asOfMs: row.as_of_ms ?? undefined,
+    markedAtMs: row.marked_at_ms,
+  };
+}

@@ -1,0 +1,106 @@
+import { constants, createCipheriv, createPublicKey, createSecretKey, publicEncrypt } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PAYLOAD_SUITES } from "../../packages/server/src/core/crypto/payload-suite.ts";
+import type { ImportAlgorithm } from "../../packages/server/src/core/crypto/import-wrap.ts";
+import { reveal } from "../../packages/server/src/core/secret/secret-bytes.ts";
+import type { CryptoUnit, KekHandle } from "../../packages/server/src/core/unit/crypto-unit.ts";
+import type { MakeUnits, UnitsForTest } from "./crypto-unit-contract.ts";
+import { flipped, newKek, prepareCurrent, present, refusal } from "./crypto-unit-contract.ts";
+
+const MATERIAL = Buffer.from(Array.from({ length: 32 }, (_, i) => 0x60 + i));
+const aad = Buffer.from("aad");
+
+/** As a caller does it, with what the standards give. */
+const WRAP: Readonly<Record<ImportAlgorithm, (publicKey: Uint8Array, material: Uint8Array) => Buffer>> = {
+  RSAES_OAEP_SHA_256: oaep,
+  RSA_AES_KEY_WRAP_SHA_256: (publicKey, material) => {
+    const aesKey = Buffer.alloc(32, 0xc0);
+    const cipher = createCipheriv("id-aes256-wrap-pad", aesKey, Buffer.from("a65959a6", "hex"));
+    return Buffer.concat([oaep(publicKey, aesKey), cipher.update(material), cipher.final()]);
+  },
+};
+
+function oaep(publicKey: Uint8Array, plaintext: Uint8Array): Buffer {
+  const key = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
+  return publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" }, plaintext);
+}
+
+/** What every adapter of the crypto-unit port must do with material that comes from outside. */
+export function importContract(name: string, makeUnits: MakeUnits): void {
+  describe(`${name}: import of key material`, () => {
+    let made: UnitsForTest;
+    let unit: CryptoUnit;
+    let kek: KekHandle;
+    let otherKek: KekHandle;
+    let token: { readonly publicKey: Uint8Array; readonly wrapped: Uint8Array };
+
+    beforeAll(async () => {
+      made = await makeUnits(1);
+      unit = present(made.units[0]);
+      const vp = await prepareCurrent(unit);
+      kek = await unit.keks.open(await newKek(unit, vp));
+      otherKek = await unit.keks.open(await newKek(unit, vp));
+      token = await unit.materials.createImportKey(kek);
+    }, 60_000);
+    afterAll(() => made.dispose());
+
+    const bring = (wrapped: Uint8Array, algorithm: ImportAlgorithm, under = kek) =>
+      unit.materials.importMaterial(under, { importKey: token.wrapped, algorithm, wrapped });
+
+    describe.each(Object.keys(WRAP) as ImportAlgorithm[])("%s", (algorithm) => {
+      test("brings in exactly the material that was wrapped", async () => {
+        const wrapped = await bring(WRAP[algorithm](token.publicKey, MATERIAL), algorithm);
+        using material = await unit.materials.open(kek, wrapped);
+        const { nonce, sealed } = PAYLOAD_SUITES[1].seal(
+          createSecretKey(MATERIAL),
+          Buffer.from("plain"),
+          aad,
+        );
+        using opened = await unit.materials.decrypt(material, { suite: 1, nonce, sealed }, aad);
+        expect(Buffer.from(reveal(opened)).toString()).toBe("plain");
+        expect(await refusal(unit.materials.open(otherKek, wrapped))).toBe("record-not-vouched");
+      });
+
+      test.each([1, 16, 24, 31, 33, 64])("refuses material of %i bytes", async (lengthBytes) => {
+        const wrapped = WRAP[algorithm](token.publicKey, Buffer.alloc(lengthBytes, 1));
+        expect(await refusal(bring(wrapped, algorithm))).toBe("key-material-refused");
+      });
+
+      test("refuses what was changed, cut, or wrapped for another key, with the same word", async () => {
+        const wrapped = WRAP[algorithm](token.publicKey, MATERIAL);
+        for (const at of [0, 100, 383, wrapped.length - 1])
+          expect(await refusal(bring(flipped(wrapped, at), algorithm))).toBe("key-material-refused");
+        for (const other of [wrapped.subarray(1), wrapped.subarray(0, -8), new Uint8Array(0)])
+          expect(await refusal(bring(other, algorithm))).toBe("key-material-refused");
+        const stranger = await unit.materials.createImportKey(kek);
+        const foreign = WRAP[algorithm](stranger.publicKey, MATERIAL);
+        expect(await refusal(bring(foreign, algorithm))).toBe("key-material-refused");
+      });
+    });
+
+    test("refuses what was wrapped by the other algorithm", async () => {
+      const [one, other] = [WRAP.RSAES_OAEP_SHA_256, WRAP.RSA_AES_KEY_WRAP_SHA_256].map((wrap) =>
+        wrap(token.publicKey, MATERIAL),
+      );
+      expect(await refusal(bring(present(one), "RSA_AES_KEY_WRAP_SHA_256"))).toBe("key-material-refused");
+      expect(await refusal(bring(present(other), "RSAES_OAEP_SHA_256"))).toBe("key-material-refused");
+    });
+
+    test("opens an import key under its own KEK only, unchanged, and nothing else as one", async () => {
+      const wrapped = WRAP.RSAES_OAEP_SHA_256(token.publicKey, MATERIAL);
+      expect(await refusal(bring(wrapped, "RSAES_OAEP_SHA_256", otherKek))).toBe("record-not-vouched");
+      for (const importKey of [flipped(token.wrapped, 9), await unit.materials.generate(kek)]) {
+        const request = { importKey, algorithm: "RSAES_OAEP_SHA_256" as const, wrapped };
+        expect(await refusal(unit.materials.importMaterial(kek, request))).toBe("record-not-vouched");
+      }
+      expect(await refusal(unit.materials.open(kek, token.wrapped))).toBe("record-not-vouched");
+    });
+
+    test("never makes the same key pair twice, and gives RSA keys of 3072 bits", async () => {
+      const again = await unit.materials.createImportKey(kek);
+      expect(Buffer.compare(again.publicKey, token.publicKey)).not.toBe(0);
+      const key = createPublicKey({ key: Buffer.from(again.publicKey), format: "der", type: "spki" });
+      expect([key.asymmetricKeyType, key.asymmetricKeyDetails?.modulusLength]).toEqual(["rsa", 3072]);
+    });
+  });
+}
