@@ -58,7 +58,7 @@ module.exports = {
       "cli-imports-sdk",
       "cli speaks to the daemon through sdk, and verifies exports itself.",
       "^packages/cli/",
-      ["^packages/cli/", SDK, AUDIT, npm("commander")],
+      ["^packages/cli/", SDK, AUDIT, npm("commander", "openid-client")],
     ),
     only("console-imports-sdk", "console speaks to the daemon through sdk.", "^packages/console/", [
       "^packages/console/",
@@ -116,6 +116,12 @@ module.exports = {
       `${SERVER}(core|store)/`,
       npm("kysely", "pg"),
     ]),
+    only(
+      "identity-imports-core",
+      "The adapter of the identity provider imports core and jose.",
+      `${SERVER}identity/`,
+      [`${SERVER}(core|identity)/`, npm("jose")],
+    ),
     only(
       "audit-log-imports-core",
       "The audit log keeps and signs what core hands it: no store, unit or protocol.",

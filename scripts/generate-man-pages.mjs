@@ -28,6 +28,7 @@ const PAGES = {
         "CLAVIGER_DATA",
         "Data folder whose admin.token is the token where neither is set; default claviger-data.",
       ],
+      ["XDG_CONFIG_HOME", "Where claviger/token is kept; default ~/.config."],
       ["CLAVIGER_CA", "CA of the service, PEM, for an https address; default those that Node.js trusts."],
       ["CLAVIGER_CLIENT_CERT", "Certificate of the client, PEM, where the service asks for one."],
       ["CLAVIGER_CLIENT_KEY", "Its private key, PEM."],
@@ -35,6 +36,10 @@ const PAGES = {
     ],
     files: [
       ["claviger-data/admin.token", "The token of the first administrator, as the first start leaves it."],
+      [
+        "~/.config/claviger/token",
+        "What claviger sign-in got for each address; used where nothing else gives a token.",
+      ],
     ],
     seeAlso: ["clavigerd(8)"],
   }),

@@ -21,10 +21,12 @@ export interface TestDaemonOptions extends Interposed {
   readonly folder?: string;
   /** More of the environment, as CLAVIGER_EXPECTED_VPS. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Takes the lines of its log, which is silent otherwise. */
+  readonly log?: (line: string) => void;
 }
 
 export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<TestDaemon> {
-  const { folder: given, env, ...interposed } = options;
+  const { folder: given, env, log, ...interposed } = options;
   const parent = given === undefined ? mkdtempSync(join(tmpdir(), "claviger-test-")) : undefined;
   const folder = given ?? join(parent ?? "", "data");
   const config = readConfig(
@@ -32,7 +34,8 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
     tmpdir(),
     () => undefined,
   );
-  const daemon = await composeDaemon(config, createLog("silent"), { kdf: CHEAP_KDF, ...interposed });
+  const logger = log === undefined ? createLog("silent") : createLog("debug", { write: log });
+  const daemon = await composeDaemon(config, logger, { kdf: CHEAP_KDF, ...interposed });
   return {
     address: daemon.url,
     token: readFileSync(daemon.data.adminToken, "utf8").trim(),

@@ -62,6 +62,7 @@ async function run(command: string, folder: string, { address, token, env }: Tar
       PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
       CLAVIGER_ADDR: address,
       CLAVIGER_TOKEN: token,
+      XDG_CONFIG_HOME: folder,
       ...env,
     },
   });

@@ -1,7 +1,7 @@
 import { ClavigerClient, PROJECT_ROLES, ROLES } from "@claviger/sdk";
 import type { Role } from "@claviger/sdk";
 import { ROUTES } from "@claviger/api";
-import type { RouteName } from "@claviger/api";
+import type { GuardedRouteName } from "@claviger/api";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Requirement } from "../../packages/server/src/core/access/admission.ts";
 import { ROUTE_ROLES } from "../../packages/server/src/protocols/native/roles.ts";
@@ -22,7 +22,7 @@ interface Caller {
   token: string;
 }
 
-const NAMES = Object.keys(ROUTES) as RouteName[];
+const NAMES = Object.keys(ROUTE_ROLES) as GuardedRouteName[];
 const SEEING: readonly Role[] = ["administrator", "key-admin", "key-user", "auditor"];
 const KEY_STATES = ["enabled", "disabled", "missing"] as const;
 /** What a key in that state says to who may use it. */
@@ -96,7 +96,7 @@ async function send(method: string, path: string, token: string, body?: object):
 }
 
 /** What the route needs has been checked when it complains of this, and nothing has been done. */
-function probe(route: RouteName, project: string): [method: string, path: string, body?: object] {
+function probe(route: GuardedRouteName, project: string): [method: string, path: string, body?: object] {
   const { method, path } = ROUTES[route];
   const url = path
     .replace(":project", project)
@@ -106,7 +106,7 @@ function probe(route: RouteName, project: string): [method: string, path: string
 }
 
 /** What should come of it: undefined is that the caller is let in. */
-function refusal(caller: Caller, route: RouteName, place: Place): string | undefined {
+function refusal(caller: Caller, route: GuardedRouteName, place: Place): string | undefined {
   const { concern, roles }: Requirement = ROUTE_ROLES[route];
   const may = (scope: Scope, among: readonly Role[]) =>
     caller.grants.some((grant) => grant.scope === scope && among.includes(grant.role));

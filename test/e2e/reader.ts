@@ -173,6 +173,7 @@ export class Reader implements AsyncDisposable {
       ...(this.#daemon && { CLAVIGER_ADDR: this.#daemon.url }),
       PATH: `${this.#bin}${delimiter}${process.env["PATH"] ?? ""}`,
       CLAVIGER_DATA: join(this.#home, "claviger-data"),
+      XDG_CONFIG_HOME: this.#home,
       NO_COLOR: "1",
     };
   }

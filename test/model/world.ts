@@ -5,6 +5,7 @@ import type { VouchedRows } from "../../packages/server/src/core/access/vouched-
 import type { Clock } from "../../packages/server/src/core/clock.ts";
 import { Failure } from "../../packages/server/src/core/errors.ts";
 import { Revocations } from "../../packages/server/src/core/access/revocations.ts";
+import { SignIns } from "../../packages/server/src/core/access/sign-ins.ts";
 import { KeyDirectory } from "../../packages/server/src/core/hierarchy/key-directory.ts";
 import { OpenedMaterials } from "../../packages/server/src/core/hierarchy/opened-materials.ts";
 import type { UnitAddress } from "../../packages/server/src/core/ids.ts";
@@ -137,6 +138,9 @@ export class World {
       expectedVps: new Map(),
       toBase64: secretToBase64,
       version: "test",
+      signIns: new SignIns(clock),
+      signInWith: undefined,
+      signInFailed: () => undefined,
     };
   }
 

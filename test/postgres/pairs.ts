@@ -5,6 +5,7 @@ import {
   administrator,
   amend,
   amendPurge,
+  bind,
   createKey,
   createProject,
   disable,
@@ -95,6 +96,22 @@ export const PAIRS: readonly Pair[] = [
     scene: async ({ store }) => {
       for (const i of [1, 2]) await store.createPrincipal({ principal: administrator(i), token: tokenOf(i) });
       return [disable(1), disable(2)];
+    },
+  },
+  {
+    title: "one identity linked to two persons",
+    scene: async ({ store }) => {
+      for (const i of [1, 2]) await store.createPrincipal({ principal: administrator(i), token: tokenOf(i) });
+      const identity = { issuer: "https://id.example.org", subject: "anna" };
+      return [bind(1, { identity }), bind(2, { identity })];
+    },
+  },
+  {
+    title: "one certificate bound to two principals",
+    scene: async ({ store }) => {
+      for (const i of [1, 2]) await store.createPrincipal({ principal: administrator(i), token: tokenOf(i) });
+      const certificate = "ab".repeat(32);
+      return [bind(1, { certificate }), bind(2, { certificate })];
     },
   },
   {

@@ -144,6 +144,8 @@ export const administrator = (i: number, over: Partial<PrincipalRecord> = {}): P
   state: "enabled",
   grants: [{ role: "administrator", projectId: undefined }],
   requestsPerSecond: undefined,
+  identity: undefined,
+  certificate: undefined,
   createdAtMs: 1,
   revision: 1,
   mac: Uint8Array.of(3),
@@ -158,6 +160,10 @@ export const tokenOf = (i: number): TokenRecord => ({
   expiresAtMs: undefined,
   revokedAtMs: undefined,
   mac: Uint8Array.of(4),
+});
+export const bind = (i: number, to: Pick<Partial<PrincipalRecord>, "identity" | "certificate">): Call => ({
+  name: "updatePrincipal",
+  input: { principal: administrator(i, { ...to, revision: 2 }) },
 });
 export const disable = (i: number): Call => ({
   name: "updatePrincipal",

@@ -4,6 +4,7 @@ import {
   BackupName,
   Ciphertext,
   Context,
+  Fingerprint,
   IMPORT_ALGORITHMS,
   KEY_ORIGINS,
   KEY_SPECS,
@@ -18,6 +19,7 @@ import {
   SIGNATURE_ALGORITHMS,
   Signature,
   TOKEN_SECONDS_LIMIT,
+  Timestamp,
   TypedPattern,
   Uuid,
   WrappedMaterial,
@@ -501,7 +503,7 @@ export const ROUTES = {
   whoAmI: {
     method: "GET",
     path: "/v1/whoami",
-    summary: "Who calls: the principal of the token",
+    summary: "Who calls: the principal of the token or the client certificate",
     reply: PrincipalView,
   },
   enablePrincipal: {
@@ -542,6 +544,73 @@ export const ROUTES = {
     params: PrincipalPath,
     body: Type.Object({ requestsPerSecond: Type.Optional(RequestsPerSecond) }, closed),
     reply: PrincipalView,
+  },
+  linkIdentity: {
+    method: "POST",
+    path: "/v1/principals/:principal/identity",
+    summary: "Link a person to what it signs in as, in the place of what was linked before",
+    params: PrincipalPath,
+    body: Type.Object(
+      {
+        issuer: Type.String({ pattern: "^https?://[!-~]{1,500}$", description: "as ID tokens name it" }),
+        subject: Type.String({
+          pattern: "^[ -~]{1,255}$",
+          description: "as ID tokens name it: at most 255 characters of ASCII",
+        }),
+      },
+      closed,
+    ),
+    reply: PrincipalView,
+  },
+  unlinkIdentity: {
+    method: "DELETE",
+    path: "/v1/principals/:principal/identity",
+    summary: "Take from a person what it signs in as; its tokens go on until they end or are revoked",
+    params: PrincipalPath,
+    reply: PrincipalView,
+  },
+  bindCertificate: {
+    method: "POST",
+    path: "/v1/principals/:principal/certificate",
+    summary:
+      "Bind a principal to a client certificate: it proves the principal, whose tokens are good for nothing without it",
+    params: PrincipalPath,
+    body: Type.Object({ fingerprint: Fingerprint }, closed),
+    reply: PrincipalView,
+  },
+  unbindCertificate: {
+    method: "DELETE",
+    path: "/v1/principals/:principal/certificate",
+    summary: "Free a principal of its client certificate: from then on its tokens alone prove it",
+    params: PrincipalPath,
+    reply: PrincipalView,
+  },
+
+  beginSignIn: {
+    method: "POST",
+    path: "/v1/sign-in/begin",
+    summary: "Begin to sign in: the issuer, and a nonce for its ID token; without a token",
+    reply: Type.Object({
+      issuer: Type.String(),
+      clientId: Type.String(),
+      nonce: Type.String(),
+      expiresAt: Timestamp,
+    }),
+  },
+  signIn: {
+    method: "POST",
+    path: "/v1/sign-in",
+    summary: "Sign in with an ID token of the issuer, for a token that ends soon; without a token",
+    body: Type.Object(
+      {
+        idToken: Type.String({
+          pattern: "^[A-Za-z0-9_.-]{1,16384}$",
+          description: "ID token of the issuer (a JWT), with the nonce of `beginSignIn`",
+        }),
+      },
+      closed,
+    ),
+    reply: Type.Object({ principal: PrincipalView, record: TokenView, token: Type.String() }),
   },
 
   createToken: {
@@ -662,6 +731,9 @@ function verb<const V extends string>(name: V, summary: string) {
 
 export type Routes = typeof ROUTES;
 export type RouteName = keyof Routes;
+/** Routes that are called to become someone; all others need a caller who is. */
+export type OpenRouteName = "beginSignIn" | "signIn";
+export type GuardedRouteName = Exclude<RouteName, OpenRouteName>;
 
 type Part<Row, Name extends string> = Row extends { readonly [N in Name]: infer S extends TSchema }
   ? Static<S>

@@ -205,6 +205,15 @@ export const PrincipalView = Type.Object({
     }),
   ),
   requestsPerSecond: Nullable(Type.Integer({ description: "null: what the configuration says" })),
+  identity: Nullable(
+    Type.Object(
+      { issuer: Type.String(), subject: Type.String() },
+      { description: "what a person signs in as; null: nobody signs in as this principal" },
+    ),
+  ),
+  certificate: Nullable(
+    Type.String({ description: "SHA-256 of its client certificate, in hex; null: it has none" }),
+  ),
   createdAt: Timestamp,
 });
 export type PrincipalView = Static<typeof PrincipalView>;

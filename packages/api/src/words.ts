@@ -92,6 +92,10 @@ export const MasterKeyTypeName = oneOf(["WK", "SYM", "ASYM", "AES", "APKA"], {
   description: "master key type",
 });
 export const RegisterName = oneOf(["NEW", "CURRENT", "OLD"]);
+export const Fingerprint = Type.String({
+  pattern: "^[0-9a-f]{64}$",
+  description: "SHA-256 of the certificate in DER form, in lower-case hex",
+});
 export const Timestamp = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
 /**
  * What a schema of one type allows, or null. Said by `type`, not by `anyOf`: a serializer must try the branches of that

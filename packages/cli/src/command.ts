@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import type { CommonOptions } from "./session.ts";
-import { Session } from "./session.ts";
+import { OpenSession, Session } from "./session.ts";
 
 /** The shapes that all commands share: noun, verb, help with an example, and the options that every verb has. */
 
@@ -51,6 +51,16 @@ export function verb(parent: Command, name: string, about: string, example: stri
 export function inSession<Args extends unknown[]>(act: (session: Session, ...args: Args) => Promise<void>) {
   return async function (this: Command, ...args: Args): Promise<void> {
     using session = new Session(this.opts<CommonOptions>());
+    await act(session, ...args);
+  };
+}
+
+/** As inSession, for commands that need no token, or bring their own. */
+export function inOpenSession<Args extends unknown[]>(
+  act: (session: OpenSession, ...args: Args) => Promise<void>,
+) {
+  return async function (this: Command, ...args: Args): Promise<void> {
+    using session = new OpenSession(this.opts<CommonOptions>());
     await act(session, ...args);
   };
 }

@@ -10,6 +10,7 @@ import { masterKeyCommands } from "./commands/master-key.ts";
 import { payloadCommands } from "./commands/payload.ts";
 import { principalCommands, roleCommands } from "./commands/principal.ts";
 import { projectCommands } from "./commands/project.ts";
+import { signInCommands } from "./commands/sign-in.ts";
 import { signatureCommands } from "./commands/signature.ts";
 import { storeCommands } from "./commands/store.ts";
 import { statusCommands } from "./commands/status.ts";
@@ -27,7 +28,7 @@ export function buildProgram(): Command {
       "after",
       `
 The service is found at CLAVIGER_ADDR (default http://127.0.0.1:8440). The token is CLAVIGER_TOKEN, or the content of
-CLAVIGER_TOKEN_FILE, or of admin.token in CLAVIGER_DATA (default ./claviger-data). For an https:// address CLAVIGER_CA names
+CLAVIGER_TOKEN_FILE, or of admin.token in CLAVIGER_DATA (default ./claviger-data), or what \`claviger sign-in\` got. For an https:// address CLAVIGER_CA names
 the CA of the service, and CLAVIGER_CLIENT_CERT and CLAVIGER_CLIENT_KEY what the client proves itself with.
 
 Exit status: 0 done, 1 failed, 2 usage, 3 a precondition is not met, 4 conflict, 5 blocked, 6 the service is not reachable.
@@ -40,6 +41,7 @@ First steps:
   claviger change --help            how a master key is changed`,
     );
   statusCommands(program);
+  signInCommands(program);
   projectCommands(program);
   keyCommands(program);
   payloadCommands(program);

@@ -1,7 +1,7 @@
 import { ClavigerClient, toBase64 } from "@claviger/sdk";
 import { UsageError } from "./exit-status.ts";
-import type { ConnectionOptions, Settings } from "./settings.ts";
-import { readSettings } from "./settings.ts";
+import type { Connection, ConnectionOptions, Settings } from "./settings.ts";
+import { readConnection, readSettings } from "./settings.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Options that every command has. */
@@ -9,15 +9,21 @@ export interface CommonOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-/** What a command works with: the client, and the form its result is shown in. */
-export class Session {
+/** What a command works with: the client, which has no token here, and the form its result is shown in. */
+export class OpenSession {
   readonly client: ClavigerClient;
+  readonly connection: Connection;
   readonly json: boolean;
 
   /** Reads the settings. Throws UsageError where they do not suffice. */
-  constructor(options: CommonOptions) {
-    this.client = clientOf(readSettings(options, process.env));
+  constructor(options: CommonOptions, settings: Settings = readConnection(options, process.env)) {
+    this.connection = settings;
+    this.client = clientOf(settings);
     this.json = options.json === true;
+  }
+
+  get address(): string {
+    return this.connection.address;
   }
 
   /** Shows the result of the command, once: the API's view as one JSON document, or the text for people. */
@@ -28,6 +34,13 @@ export class Session {
 
   [Symbol.dispose](): void {
     this.client.close();
+  }
+}
+
+/** An open session with the token, or the client certificate, that the settings give. */
+export class Session extends OpenSession {
+  constructor(options: CommonOptions) {
+    super(options, readSettings(options, process.env));
   }
 }
 

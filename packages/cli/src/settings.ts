@@ -1,20 +1,25 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TlsOptions } from "@claviger/sdk";
 import { UsageError } from "./exit-status.ts";
+import { keptToken } from "./kept-tokens.ts";
 
 /**
  * Where the service is and who calls. In this order:
  * - address: `--addr`, CLAVIGER_ADDR, http://127.0.0.1:8440;
- * - token: CLAVIGER_TOKEN, the file CLAVIGER_TOKEN_FILE, the file admin.token in CLAVIGER_DATA or ./claviger-data.
+ * - token: CLAVIGER_TOKEN, the file CLAVIGER_TOKEN_FILE, the file admin.token in CLAVIGER_DATA or ./claviger-data, what
+ *   `claviger sign-in` got for the address; none where there is a client certificate, which may prove a principal;
  * - CA of the service: `--ca`, CLAVIGER_CA, what Node.js trusts;
  * - certificate and key of the client: `--client-cert` and `--client-key`, CLAVIGER_CLIENT_CERT and CLAVIGER_CLIENT_KEY, none.
  * A token is never taken from the command line, which other users of the machine can read.
  */
-export interface Settings {
+export interface Connection {
   readonly address: string;
-  readonly token: string;
   readonly tls?: TlsOptions;
+}
+
+export interface Settings extends Connection {
+  readonly token?: string | undefined;
 }
 
 /** Options that say where the service is and how it is known; the last three are PEM files. */
@@ -31,6 +36,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads the settings; what is missing or cannot be read is a usage error in one sentence. */
 export function readSettings(options: ConnectionOptions, env: Environment): Settings {
+  const connection = readConnection(options, env);
+  return { ...connection, token: tokenFrom(connection, env) };
+}
+
+/** As readSettings, without who calls. */
+export function readConnection(options: ConnectionOptions, env: Environment): Connection {
   const address = addressFrom(options.addr, env);
   const tls = tlsFrom(options, env);
   if (tls !== undefined && new URL(address).protocol !== "https:") {
@@ -39,7 +50,7 @@ export function readSettings(options: ConnectionOptions, env: Environment): Sett
       "Give an address that begins with https://, or leave out --ca, CLAVIGER_CA and the client's certificate.",
     );
   }
-  return { address, token: tokenFrom(env), ...(tls && { tls }) };
+  return { address, ...(tls && { tls }) };
 }
 
 function tlsFrom(options: ConnectionOptions, env: Environment): TlsOptions | undefined {
@@ -96,13 +107,18 @@ function addressFrom(addr: string | undefined, env: Environment): string {
   );
 }
 
-function tokenFrom(env: Environment): string {
+function tokenFrom({ address, tls }: Connection, env: Environment): string | undefined {
   const direct = given(env["CLAVIGER_TOKEN"]);
   if (direct !== undefined) return checked(direct, "CLAVIGER_TOKEN");
   const named = given(env["CLAVIGER_TOKEN_FILE"]);
   if (named !== undefined) return tokenIn(named, "CLAVIGER_TOKEN_FILE names it");
-  const folder = given(env["CLAVIGER_DATA"]) ?? "claviger-data";
-  return tokenIn(join(folder, "admin.token"), "neither CLAVIGER_TOKEN nor CLAVIGER_TOKEN_FILE is set");
+  const path = join(given(env["CLAVIGER_DATA"]) ?? "claviger-data", "admin.token");
+  if (!existsSync(path)) {
+    const kept = keptToken(address, env);
+    if (kept !== undefined) return kept.token;
+    if (tls?.cert !== undefined) return undefined;
+  }
+  return tokenIn(path, "neither CLAVIGER_TOKEN nor CLAVIGER_TOKEN_FILE is set");
 }
 
 function tokenIn(path: string, because: string): string {
@@ -113,7 +129,7 @@ function tokenIn(path: string, because: string): string {
     const what = error.code === "ENOENT" ? "does not exist" : `cannot be read (${String(error.code)})`;
     throw new UsageError(
       `There is no token: ${path} ${what}, and ${because}.`,
-      "Set CLAVIGER_TOKEN_FILE to the file of your token, or run claviger where the daemon's data folder is.",
+      "Sign in with `claviger sign-in`, set CLAVIGER_TOKEN_FILE to the file of your token, or run claviger where the daemon's data folder is.",
       error,
     );
   }

@@ -23,7 +23,7 @@ export interface CallOptions {
 export interface Line {
   readonly address: string;
   readonly transport: Transport;
-  readonly authorization: string;
+  readonly authorization: string | undefined;
   readonly retries: number;
 }
 
@@ -85,9 +85,11 @@ function requestOf(
   signal: AbortSignal | undefined,
 ): TransportRequest {
   const { method } = ROUTE_PATHS[route];
-  const authorization = line.authorization;
   const body = input.body === undefined ? null : JSON.stringify(input.body);
-  const headers = body === null ? { authorization } : { authorization, "content-type": "application/json" };
+  const headers = {
+    ...(line.authorization !== undefined && { authorization: line.authorization }),
+    ...(body !== null && { "content-type": "application/json" }),
+  };
   return { method, path: pathOf(route, input.params) + queryOf(input.query), headers, body, signal };
 }
 

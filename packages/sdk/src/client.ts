@@ -19,8 +19,8 @@ import { waitForChange } from "./wait-for-change.ts";
 export interface ClavigerClientOptions {
   /** `https://keys.example.org:8440`, say; a path is put before the paths of the API. */
   readonly address: string | URL;
-  /** Bearer token of a principal. */
-  readonly token: string;
+  /** Bearer token of a principal. Without one there are signing in, and principals that a client certificate proves (`tls`). */
+  readonly token?: string | undefined;
   /** Default: node:http with kept connections, in browsers fetch; 30 s and 32 MiB for a reply. */
   readonly transport?: ConnectTransport;
   /** For an `https:` address: the CA of the service, certificate and key of the client. Not beside `transport`. */
@@ -63,12 +63,12 @@ export class ClavigerClient {
       throw new TypeError(`tls is for https: addresses, and this is ${url.href}`);
     if (url.protocol !== "http:" && url.protocol !== "https:")
       throw new TypeError(`not an HTTP address: ${url.href}`);
-    if (!/^[\x21-\x7e]+$/.test(token))
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
       throw new TypeError("the token is empty or has characters that no token has");
     this.#line = {
       address: url.origin + url.pathname.replace(/\/$/, ""),
       transport: (transport ?? connectDefault({ tls }))(url),
-      authorization: `Bearer ${token}`,
+      authorization: token === undefined ? undefined : `Bearer ${token}`,
       retries,
     };
     this.projects = new Projects(this);
@@ -87,6 +87,19 @@ export class ClavigerClient {
    */
   call<R extends RouteName>(route: R, input: CallInput<R>, options?: CallOptions): Promise<RouteReply<R>> {
     return callRoute(this.#line, route, input, options);
+  }
+
+  /** Begins to sign in: the issuer, and the nonce that its ID token must have. Errors: `sign-in-not-configured`. */
+  beginSignIn(): Promise<RouteReply<"beginSignIn">> {
+    return this.call("beginSignIn", {});
+  }
+
+  /**
+   * A token for the principal whose identity an ID token of the issuer proves; it is in the reply and nowhere else.
+   * Errors: `sign-in-refused`, `identity-unknown`, `principal-disabled`, `identity-provider-unavailable`.
+   */
+  signIn(idToken: string): Promise<RouteReply<"signIn">> {
+    return this.call("signIn", { body: { idToken } });
   }
 
   /** State of the service, and of the master keys of each group and type. */

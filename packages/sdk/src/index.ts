@@ -24,7 +24,7 @@ export type { Audit, AuditQuery } from "./audit.ts";
 export type { Backups, BackupWaitOptions } from "./backups.ts";
 export type { Page } from "./pages.ts";
 export type { Changes } from "./changes.ts";
-export type { Grant, NewPrincipal, NewToken, Principals } from "./principals.ts";
+export type { Grant, Identity, NewPrincipal, NewToken, Principals } from "./principals.ts";
 export type { Projects } from "./projects.ts";
 export type { Units } from "./units.ts";
 export type {

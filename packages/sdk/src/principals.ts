@@ -5,11 +5,13 @@ import { WHOLE_PAGE } from "./caller.ts";
 import type { Page } from "./pages.ts";
 import { eachItem } from "./pages.ts";
 
-/** A principal that is to be made: its name, what it may, and when its first token ends. */
+/** A principal to create: its name, kind, roles and limit, and when its first token ends. */
 export type NewPrincipal = CallInput<"createPrincipal">["body"];
 /** A role, for one project or, without `project`, for the whole service. */
 export type Grant = CallInput<"grantRole">["body"];
-/** What a token is for, and when it ends; without that it does not end. */
+/** A person as an OpenID Connect issuer names it: `iss` and `sub` of its ID tokens. */
+export type Identity = CallInput<"linkIdentity">["body"];
+/** A token to create: what it is for, and when it ends. */
 export type NewToken = CallInput<"createToken">["body"];
 
 /** Principals: who may call, with which roles, and with which tokens. A principal is named by its name or its id. */
@@ -40,7 +42,7 @@ export class Principals {
     return this.#caller.call("getPrincipal", { params: { principal } });
   }
 
-  /** The principal of the token that this client calls with. */
+  /** The principal of the token or certificate that this client calls with. */
   whoAmI(): Promise<PrincipalView> {
     return this.#caller.call("whoAmI", {});
   }
@@ -69,6 +71,26 @@ export class Principals {
   limit(principal: string, requestsPerSecond: number | undefined): Promise<PrincipalView> {
     const body = requestsPerSecond === undefined ? {} : { requestsPerSecond };
     return this.#caller.call("limitPrincipal", { params: { principal }, body });
+  }
+
+  /** Has a person sign in as this subject of this issuer. Errors: `identity-taken`, `identity-needs-person`. */
+  link(principal: string, identity: Identity): Promise<PrincipalView> {
+    return this.#caller.call("linkIdentity", { params: { principal }, body: identity });
+  }
+
+  /** Nobody signs in as it any more; its tokens go on. */
+  unlink(principal: string): Promise<PrincipalView> {
+    return this.#caller.call("unlinkIdentity", { params: { principal } });
+  }
+
+  /**
+   * Binds it to the client certificate of this fingerprint (SHA-256 in hex), at once; `undefined` frees it.
+   * Errors: `certificate-taken`.
+   */
+  bindCertificate(principal: string, fingerprint: string | undefined): Promise<PrincipalView> {
+    return fingerprint === undefined
+      ? this.#caller.call("unbindCertificate", { params: { principal } })
+      : this.#caller.call("bindCertificate", { params: { principal }, body: { fingerprint } });
   }
 
   /** Another token, which is in the reply and nowhere else. */

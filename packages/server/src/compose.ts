@@ -6,6 +6,7 @@ import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
 import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
+import { SignIns } from "./core/access/sign-ins.ts";
 import type { Clock } from "./core/clock.ts";
 import { LogToCome } from "./core/audit/log-to-come.ts";
 import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
@@ -41,6 +42,7 @@ import { secretToBase64 } from "./core/secret/to-base64.ts";
 import { AttachedUnits } from "./core/unit/attached-units.ts";
 import type { CryptoUnit } from "./core/unit/crypto-unit.ts";
 import { FirstStart } from "./ops/first-start.ts";
+import { openIdIssuer } from "./identity/open-id-issuer.ts";
 import { buildApp } from "./http/app.ts";
 import { meaningOf } from "./http/failure-of.ts";
 import { registerHealth } from "./http/health.ts";
@@ -182,6 +184,16 @@ export async function composeDaemon(
     runner,
     expectedVps: new Map(Object.entries(config.expectedVps)),
     toBase64: secretToBase64,
+    signIns: new SignIns(clock),
+    signInWith: config.oidc && {
+      provider: openIdIssuer({ ...config.oidc, clock }),
+      tokenMs: config.oidc.tokenMs,
+    },
+    signInFailed: ({ code, message, cause }) => {
+      // Not the error itself, which may carry the claims of the token.
+      const reason = cause instanceof Error ? cause.message : undefined;
+      log.warn({ code, reason }, `A sign-in failed: ${message}`);
+    },
     version: VERSION,
   };
   const app = buildApp({
@@ -207,8 +219,8 @@ export async function composeDaemon(
       auditTroubles: () => auditLog.troubles(),
     }),
     gate: {
-      authenticate: async (token) => {
-        const { principal, record } = await authentication.principal(token);
+      authenticate: async (credentials) => {
+        const { principal, record } = await authentication.principal(credentials);
         rateLimits.take(record);
         return principal;
       },

@@ -100,6 +100,8 @@ export function backupContract(backEnd: BackupBackEnd): void {
           state: "enabled",
           grants: [{ role: "auditor", projectId: undefined }],
           requestsPerSecond: undefined,
+          identity: undefined,
+          certificate: undefined,
           createdAtMs: i,
           revision: 1,
           mac: Uint8Array.of(i),

@@ -11,6 +11,8 @@ const principal = (i: number, more: Partial<PrincipalRecord> = {}): PrincipalRec
   state: "enabled",
   grants: [{ role: "key-user", projectId: uuidOf(1, 1) as ProjectId }],
   requestsPerSecond: undefined,
+  identity: undefined,
+  certificate: undefined,
   createdAtMs: 1,
   revision: 1,
   mac: Uint8Array.of(3),
@@ -48,7 +50,11 @@ export function principalsContract(rig: StoreRig): void {
 
     test("is found by id and by name, and comes back as it was written", async () => {
       const { store } = rig;
-      const written = principal(1, { requestsPerSecond: 7, grants: [...ADMINISTRATOR], kind: "person" });
+      const written = principal(1, {
+        requestsPerSecond: 7,
+        grants: [...ADMINISTRATOR],
+        kind: "person",
+      });
       await store.createPrincipal({ principal: written, token: token(1, 1) });
       expect(await store.findPrincipal({ ref: written.id })).toEqual(written);
       expect(await store.findPrincipal({ ref: written.name })).toEqual(written);
@@ -69,6 +75,36 @@ export function principalsContract(rig: StoreRig): void {
       expect(await store.updatePrincipal({ principal: disabled })).toBe("changed-meanwhile");
       expect(await store.readRevocations({})).toBe(before + 1);
       expect(await store.findPrincipal({ ref: disabled.id })).toEqual(disabled);
+    });
+
+    test("an identity and a certificate are of one principal only, and find it", async () => {
+      const { store } = rig;
+      const identity = { issuer: "https://id.example", subject: "7" };
+      const certificate = "ab".repeat(32);
+      for (const i of [1, 2, 3])
+        await store.createPrincipal({
+          principal: principal(i, i === 3 ? { grants: [...ADMINISTRATOR] } : {}),
+          token: token(i, i),
+        });
+      const bound = principal(1, { identity, certificate, revision: 2 });
+      expect(await store.updatePrincipal({ principal: bound })).toBe("updated");
+      expect(await store.findPrincipalByIdentity({ identity })).toEqual(bound);
+      expect(await store.findPrincipalByCertificate({ certificate })).toEqual(bound);
+      for (const other of [
+        { ...identity, issuer: "https://other.example" },
+        { ...identity, subject: "8" },
+      ])
+        expect(await store.findPrincipalByIdentity({ identity: other })).toBeUndefined();
+      const twin = (more: Partial<PrincipalRecord>) =>
+        store.updatePrincipal({ principal: principal(2, { ...more, revision: 2 }) });
+      expect(await twin({ identity })).toBe("identity-taken");
+      expect(await twin({ certificate })).toBe("certificate-taken");
+      expect(await store.findPrincipal({ ref: principal(2).id })).toEqual(principal(2));
+      expect(await store.updatePrincipal({ principal: { ...bound, revision: 3 } })).toBe("updated");
+      expect(await store.updatePrincipal({ principal: principal(1, { revision: 4 }) })).toBe("updated");
+      expect(await store.findPrincipalByIdentity({ identity })).toBeUndefined();
+      expect(await store.findPrincipalByCertificate({ certificate })).toBeUndefined();
+      expect(await twin({ identity, certificate })).toBe("updated");
     });
 
     test("the last enabled administrator of the whole service stays one", async () => {

@@ -6,6 +6,7 @@ import type { PageOptions } from "../command.ts";
 import { inSession, moreBehind, noun, pageOrAll, verb, wholeNumber, withPages } from "../command.ts";
 import { duration } from "../duration.ts";
 import { note, plain, table } from "../terminal.ts";
+import { proofCommands } from "./principal-proofs.ts";
 
 interface Grant {
   readonly role: Role;
@@ -111,6 +112,8 @@ export function principalCommands(program: Command): void {
         session.show(await session.client.principals.limit(of, perSecond), (one) => principalTable([one]));
       }),
     );
+
+  proofCommands(principal);
 }
 
 export function roleCommands(program: Command): void {

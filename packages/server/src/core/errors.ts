@@ -63,22 +63,47 @@ export const FAILURES = {
   "token-expired": row(
     "unauthenticated",
     "The token has expired.",
-    "Ask an administrator for another one: `claviger token create`.",
+    "Sign in again with `claviger sign-in`, or ask an administrator for another token: `claviger token create`.",
   ),
   "token-revoked": row(
     "unauthenticated",
     "The token was revoked.",
-    "Ask an administrator for another one: `claviger token create`.",
+    "Sign in again with `claviger sign-in`, or ask an administrator for another token: `claviger token create`.",
   ),
   "principal-disabled": row(
     "unauthenticated",
-    "The principal of this token is disabled.",
+    "The principal is disabled.",
     "Ask an administrator: `claviger principal enable`.",
   ),
   "rate-limited": row(
     "throttled",
-    "The principal makes more requests than it may.",
+    "More requests come than the service takes: of one principal, or sign-ins that failed.",
     "Wait as long as Retry-After says, and send fewer.",
+  ),
+  "certificate-mismatch": row(
+    "unauthenticated",
+    "The principal of this token is bound to another client certificate than that of the connection.",
+    "Connect with the principal's own certificate; an administrator sees and changes it with `claviger principal certificate`.",
+  ),
+  "sign-in-refused": row(
+    "unauthenticated",
+    "The ID token does not prove who signs in: another issuer, client or key, too old, or used before.",
+    "Begin anew with `claviger sign-in`; if that fails too, compare `oidc.issuer` and `oidc.client_id` with the issuer.",
+  ),
+  "identity-unknown": row(
+    "unauthenticated",
+    "No principal has the identity that was proved.",
+    "Ask an administrator to type the command that is named, with the name of your principal.",
+  ),
+  "sign-in-not-configured": row(
+    "precondition",
+    "The service has no issuer that people could sign in with.",
+    "Set `oidc.issuer` and `oidc.client_id`, or use a token.",
+  ),
+  "identity-provider-unavailable": row(
+    "unavailable",
+    "The issuer, or its keys, cannot be had.",
+    "Check that the daemon and you reach `oidc.issuer`; tokens go on working meanwhile.",
   ),
   "client-certificate-refused": row(
     "unauthenticated",
@@ -335,6 +360,21 @@ export const FAILURES = {
     "precondition",
     "Nobody would be left who is administrator of the whole service.",
     "Make another principal administrator first.",
+  ),
+  "identity-taken": row(
+    "conflict",
+    "Another principal has this identity.",
+    "Find it with `claviger principal list --json`, and take the identity from it with `claviger principal unlink`.",
+  ),
+  "identity-needs-person": row(
+    "precondition",
+    "Only persons sign in, and the principal is a service.",
+    "Create a principal with `--person`, or give the service a token or a certificate.",
+  ),
+  "certificate-taken": row(
+    "conflict",
+    "Another principal is bound to this certificate.",
+    "Give each principal a certificate of its own, or free the other one (`claviger principal list --json` shows it) with `claviger principal certificate NAME --none`.",
   ),
   "token-not-found": row(
     "absent",

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { Failure } from "../core/errors.ts";
 import { SecretBytes } from "../core/secret/secret-bytes.ts";
+import { isLoopback } from "./loopback.ts";
 import { readStoreAddress, shownStoreAddress } from "./store-address.ts";
 
 /*
@@ -101,6 +102,29 @@ export const CONFIG_KEYS = {
       "Requests a second that a principal may make that has no limit of its own (`claviger principal limit`), from 1 to 1000000. Without it there is no limit.",
     read: wholeNumber(1, 1_000_000),
   }),
+  "oidc.issuer": key({
+    type: "url",
+    about:
+      "The OpenID Connect issuer that people sign in with, exactly as its ID tokens name it; `https:`, or `http:` on loopback. With `oidc.client_id` it turns `claviger sign-in` on.",
+    read: readIssuer,
+  }),
+  "oidc.client_id": key({
+    type: "id",
+    about:
+      "The client as which the issuer knows Claviger's command line: a public one, with PKCE and the redirect `http://127.0.0.1/callback` on any port.",
+    read: readText,
+  }),
+  "oidc.audience": key({
+    type: "name",
+    about: "Whom ID tokens must be meant for (`aud`). Without it, for `oidc.client_id`.",
+    read: readText,
+  }),
+  "oidc.token_hours": key({
+    type: "number",
+    fallback: "8",
+    about: "How long the token of a sign-in lasts, in hours, from 1 to 720.",
+    read: wholeNumber(1, 720),
+  }),
   "tls.cert": key({
     type: "file",
     about:
@@ -176,6 +200,17 @@ function readText({ value, name }: Given): string {
 
 function readPath(given: Given): string {
   return resolve(given.folder, readText(given));
+}
+
+function readIssuer(given: Given): string {
+  const text = readText(given);
+  const url = URL.parse(text);
+  const secure = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+  if (secure && /^https?:\/\/[!-~]{1,500}$/.test(text) && !/[?#@]/.test(text)) return text;
+  throw invalidKey(
+    given.name,
+    "must be the address of an issuer: https:// (or http:// on loopback), at most 500 characters, without query, fragment and password",
+  );
 }
 
 function readSecret(given: Given): SecretBytes {

@@ -151,11 +151,50 @@ test("print shows every key with its value and its source", () => {
     store_password_file: [null, null],
     expected_vps: [{ default: [VP] }, "file"],
     requests_per_second: [null, null],
+    "oidc.issuer": [null, null],
+    "oidc.client_id": [null, null],
+    "oidc.audience": [null, null],
+    "oidc.token_hours": [8, "default"],
     "tls.cert": ["/srv/here/c", "flag"],
     "tls.key": ["/srv/here/k", "flag"],
     "tls.key_passphrase": [null, null],
     "tls.client_ca": [null, null],
   });
+});
+
+test("an issuer needs its client, and is https or on loopback, without anything behind the path", () => {
+  const oidc = (issuer: string) => ({ CLAVIGER_OIDC_ISSUER: issuer, CLAVIGER_OIDC_CLIENT_ID: "cli" });
+  for (const issuer of ["https://id.example.org", "https://id.example.org/realms/a/", "http://[::1]:9000"])
+    expect(read({ ...oidc(issuer), CLAVIGER_OIDC_TOKEN_HOURS: "2" }).oidc).toEqual({
+      issuer,
+      clientId: "cli",
+      audience: undefined,
+      tokenMs: 7_200_000,
+    });
+  for (const issuer of [
+    "http://id.example.org",
+    "id.example.org",
+    "file:///etc/passwd",
+    "https://id.example.org/?tenant=a",
+    "https://user:hunter2@id.example.org",
+    "https://id.example.org/#a",
+  ])
+    expect(refusalOf(() => read(oidc(issuer))).field, issuer).toBe("CLAVIGER_OIDC_ISSUER");
+  const alone = { CLAVIGER_OIDC_ISSUER: "https://id.example.org" };
+  expect(refusalOf(() => read(alone)).field).toBe("CLAVIGER_OIDC_ISSUER");
+  for (const hours of ["0", "721", "8h", "1.5"])
+    expect(refusalOf(() => read({ ...oidc("https://a.b"), CLAVIGER_OIDC_TOKEN_HOURS: hours })).code).toBe(
+      "config-invalid",
+    );
+});
+
+test("the requests of a principal are a whole number, in the file as a number or as text", () => {
+  expect(read({ CLAVIGER_REQUESTS_PER_SECOND: "50" }).requestsPerSecond).toBe(50);
+  expect(read({}, { [FILE]: "requests_per_second = 50" }).requestsPerSecond).toBe(50);
+  for (const value of ["0", "1000001", "1.5", "1e3", "-1"])
+    expect(refusalOf(() => read({ CLAVIGER_REQUESTS_PER_SECOND: value })).field).toBe(
+      "CLAVIGER_REQUESTS_PER_SECOND",
+    );
 });
 
 test("print shows no secret", () => {

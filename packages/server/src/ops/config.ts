@@ -27,8 +27,19 @@ export interface Config {
    * lower case; those of an open change may be in its registers too. A group without an entry is not restricted.
    */
   readonly expectedVps: Readonly<Record<string, readonly string[]>>;
+  /** The issuer that people sign in with; without it nobody does. */
+  readonly oidc?: OidcClient;
   /** Without it the daemon speaks plain HTTP, and listens on the loopback interface only. */
   readonly tls?: TlsFiles;
+}
+
+export interface OidcClient {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Undefined: the client. */
+  readonly audience: string | undefined;
+  /** How long the token of a sign-in lasts. */
+  readonly tokenMs: number;
 }
 
 /** Absolute paths of PEM files. */
@@ -62,6 +73,7 @@ export function readConfig(
 ): Config {
   const collected = collectConfig({ env, cwd, readFile, flags });
   const tls = tlsOf(collected);
+  const oidc = oidcOf(collected);
   const store = storeOf(collected);
   const requestsPerSecond = valueOf(collected, "requests_per_second");
   const dataFolder = always(collected, "data");
@@ -72,6 +84,7 @@ export function readConfig(
     logLevel: always(collected, "log_level"),
     expectedVps: valueOf(collected, "expected_vps") ?? NO_PATTERNS,
     ...(requestsPerSecond !== undefined && { requestsPerSecond }),
+    ...(oidc && { oidc }),
     ...(store && { store }),
     ...(tls && { tls }),
   };
@@ -124,6 +137,19 @@ function always<Name extends KeyName>(collected: Collected, name: Name): KeyValu
   const value = valueOf(collected, name);
   if (value === undefined) throw invalidKey(name, "has neither a value nor a default");
   return value;
+}
+
+function oidcOf(collected: Collected): OidcClient | undefined {
+  const issuer = valueOf(collected, "oidc.issuer");
+  const clientId = valueOf(collected, "oidc.client_id");
+  const audience = valueOf(collected, "oidc.audience");
+  if (issuer !== undefined && clientId !== undefined)
+    return { issuer, clientId, audience, tokenMs: always(collected, "oidc.token_hours") * 3_600_000 };
+  for (const name of ["oidc.issuer", "oidc.client_id", "oidc.audience"] as const) {
+    const alone = collected.given.get(name);
+    if (alone !== undefined) throw invalidKey(alone.name, "needs oidc.issuer and oidc.client_id beside it");
+  }
+  return undefined;
 }
 
 function storeOf(collected: Collected): StoreAddress | undefined {

@@ -4,9 +4,10 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
 LOOPBACK.addAddress("::1", "ipv6");
 
-/** Whether a host is this machine: an address of 127.0.0.0/8, ::1, or `localhost`. */
+/** True for an address, in brackets or not, that no other machine can reach. Of names only `localhost` is taken for one. */
 export function isLoopback(host: string): boolean {
-  const version = isIP(host);
+  const address = host.replace(/^\[(.*)\]$/, "$1");
+  const version = isIP(address);
   if (version === 0) return host.toLowerCase() === "localhost";
-  return LOOPBACK.check(host, version === 4 ? "ipv4" : "ipv6");
+  return LOOPBACK.check(address, version === 4 ? "ipv4" : "ipv6");
 }

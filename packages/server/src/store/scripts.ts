@@ -24,6 +24,8 @@ import {
   adoptFormerPrincipal,
   createPrincipal,
   findPrincipal,
+  findPrincipalByCertificate,
+  findPrincipalByIdentity,
   listFormerPrincipals,
   listPrincipals,
   updatePrincipal,
@@ -92,6 +94,8 @@ export const SCRIPTS = {
 
   createPrincipal: write(recorded(createPrincipal)),
   findPrincipal: read(findPrincipal),
+  findPrincipalByIdentity: read(findPrincipalByIdentity),
+  findPrincipalByCertificate: read(findPrincipalByCertificate),
   listPrincipals: read(listPrincipals),
   updatePrincipal: write(recorded(updatePrincipal)),
   listFormerPrincipals: read(listFormerPrincipals),

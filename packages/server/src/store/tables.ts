@@ -110,6 +110,9 @@ interface PrincipalTable {
   /** JSON list of `{ role, projectId? }`. */
   grants: string;
   requests_per_second: number | null;
+  issuer: string | null;
+  subject: string | null;
+  certificate: string | null;
   created_at_ms: number;
   revision: number;
   mac: Uint8Array;

@@ -5,23 +5,36 @@ import { accessTokenHash } from "../crypto/access-token.ts";
 import { timingSafeEqual } from "../crypto/timing-safe-equal.ts";
 import { Failure } from "../errors.ts";
 import { BoundedCache } from "../hierarchy/bounded-cache.ts";
-import type { TokenStore } from "../ports/store.ts";
+import type { PrincipalStore, TokenStore } from "../ports/store.ts";
 
 const LIMIT = 10_000;
 
 export interface AuthenticationPorts {
-  readonly store: Pick<TokenStore, "findTokenByHash">;
+  readonly store: Pick<TokenStore, "findTokenByHash"> & Pick<PrincipalStore, "findPrincipalByCertificate">;
   readonly vouchedRows: VouchedRows;
   readonly clock: Clock;
 }
 
+/** What a request proves itself by; at least one of the two. */
+export interface Credentials {
+  readonly token: string | undefined;
+  /** SHA-256 of the client certificate that the connection has proved, in lower-case hex. */
+  readonly certificate: string | undefined;
+}
+
 interface Proved {
-  readonly token: TokenRecord;
+  /** Undefined: the certificate proved it. */
+  readonly token: TokenRecord | undefined;
   readonly record: PrincipalRecord;
   readonly principal: Principal;
 }
 
-/** Tells who holds a token. What was found is cached by the hash of the token, both rows checked by their MACs when read. */
+/**
+ * Tells who calls:
+ * - with a token, whose it is; if that principal is bound to a certificate, only over a connection that has proved it;
+ * - without one, the principal that is bound to the certificate of the connection.
+ * What was found is cached by the hash of the token or by the certificate, rows checked by their MACs when read.
+ */
 export class Authentication {
   readonly #ports: AuthenticationPorts;
   readonly #proved = new BoundedCache<Proved>(LIMIT, () => undefined);
@@ -31,23 +44,21 @@ export class Authentication {
   }
 
   /**
-   * Who holds the token now.
-   * @throws Failure `unauthenticated` for a token that is not known, `token-expired`, `token-revoked`,
-   * `principal-disabled`, `record-not-vouched`.
+   * Who calls now.
+   * @throws Failure `unauthenticated` for a token or certificate that is not known, `token-expired`, `token-revoked`,
+   * `certificate-mismatch`, `principal-disabled`, `record-not-vouched`.
    */
-  async principal(
-    token: string,
-  ): Promise<{ readonly principal: Principal; readonly record: PrincipalRecord }> {
-    const hash = accessTokenHash(token);
-    const proved = await this.#proved.use(
-      Buffer.from(hash).toString("latin1"),
-      () => this.#prove(hash),
-      (found) => Promise.resolve(found),
-    );
-    if (proved.token.revokedAtMs !== undefined) throw new Failure("token-revoked");
-    const { expiresAtMs } = proved.token;
+  async principal({
+    token,
+    certificate,
+  }: Credentials): Promise<{ readonly principal: Principal; readonly record: PrincipalRecord }> {
+    const proved = await (token === undefined ? this.#ofCertificate(certificate) : this.#ofToken(token));
+    if (proved.token?.revokedAtMs !== undefined) throw new Failure("token-revoked");
+    const expiresAtMs = proved.token?.expiresAtMs;
     if (expiresAtMs !== undefined && this.#ports.clock.nowMs() >= expiresAtMs)
       throw new Failure("token-expired");
+    const bound = proved.record.certificate;
+    if (bound !== undefined && bound !== certificate) throw new Failure("certificate-mismatch");
     if (proved.record.state !== "enabled") throw new Failure("principal-disabled");
     return proved;
   }
@@ -57,7 +68,21 @@ export class Authentication {
     this.#proved.drop(() => true);
   }
 
-  async #prove(hash: Uint8Array): Promise<Proved> {
+  #ofToken(token: string): Promise<Proved> {
+    const hash = accessTokenHash(token);
+    return this.#once(Buffer.from(hash).toString("latin1"), () => this.#proveToken(hash));
+  }
+
+  #ofCertificate(certificate: string | undefined): Promise<Proved> {
+    if (certificate === undefined) throw new Failure("unauthenticated");
+    return this.#once(`certificate ${certificate}`, () => this.#proveCertificate(certificate));
+  }
+
+  #once(name: string, prove: () => Promise<Proved>): Promise<Proved> {
+    return this.#proved.use(name, prove, (found) => Promise.resolve(found));
+  }
+
+  async #proveToken(hash: Uint8Array): Promise<Proved> {
     const found = await this.#ports.store.findTokenByHash({ hash });
     if (!found || !timingSafeEqual(found.token.hash, hash)) throw new Failure("unauthenticated");
     const token = await this.#ports.vouchedRows.checkToken(found.token);
@@ -65,5 +90,13 @@ export class Authentication {
     if (token.principalId !== record.id) throw new Failure("unauthenticated");
     const { id, name, grants } = record;
     return { token, record, principal: { id, name, grants, token } };
+  }
+
+  async #proveCertificate(certificate: string): Promise<Proved> {
+    const found = await this.#ports.store.findPrincipalByCertificate({ certificate });
+    if (!found) throw new Failure("unauthenticated", "No principal is bound to this client certificate.");
+    const record = await this.#ports.vouchedRows.checkPrincipal(found);
+    const { id, name, grants } = record;
+    return { token: undefined, record, principal: { id, name, grants, token: undefined } };
   }
 }

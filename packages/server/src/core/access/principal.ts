@@ -15,6 +15,12 @@ export interface Grant {
 export type PrincipalKind = "person" | "service";
 export type PrincipalState = "enabled" | "disabled";
 
+/** Who a person is to the issuer of the service (OpenID Connect Core §2: `iss` and `sub`, which together are unique). */
+export interface Identity {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
 /** A person or service that may call. Never deleted: history and records name it. `mac` vouches for every other member. */
 export interface PrincipalRecord {
   readonly id: PrincipalId;
@@ -25,6 +31,13 @@ export interface PrincipalRecord {
   readonly grants: readonly Grant[];
   /** Requests a second that it may make; undefined: what the configuration says. */
   readonly requestsPerSecond: number | undefined;
+  /** What a person signs in as; of one principal only. */
+  readonly identity: Identity | undefined;
+  /**
+   * SHA-256 of its client certificate, 64 hex digits in lower case; of one principal only. It proves the principal
+   * without a token, and the principal's tokens are good for nothing without it.
+   */
+  readonly certificate: string | undefined;
   readonly createdAtMs: number;
   /** Counts every change of the row. */
   readonly revision: number;
@@ -45,13 +58,13 @@ export interface TokenRecord {
   readonly mac: Uint8Array;
 }
 
-/** Who calls, as its token proved. */
+/** Who calls, as its token or its certificate proved. */
 export interface Principal {
   readonly id: PrincipalId;
   readonly name: string;
   readonly grants: readonly Grant[];
-  /** The token that it called with, and when that ends. */
-  readonly token: Pick<TokenRecord, "id" | "expiresAtMs">;
+  /** The token that it called with, and when that ends; undefined when its certificate alone proved it. */
+  readonly token: Pick<TokenRecord, "id" | "expiresAtMs"> | undefined;
 }
 
 /** Whether it has one of these roles somewhere. */

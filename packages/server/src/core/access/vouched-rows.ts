@@ -161,11 +161,17 @@ function importTokenMembers(row: Unvouched<ImportTokenRecord>): Members {
   return ["claviger row import-token 1", id, keyId, projectId, kekId, publicKey, wrapped, expiresAtMs];
 }
 
+/**
+ * Form 3 has identity and certificate. A principal without either is vouched for in form 2, which does not have them: so
+ * rows of before need no new MAC, and a row that loses or gains one of them verifies in neither form.
+ */
 function principalMembers(row: Unvouched<PrincipalRecord>): Members {
-  const { id, name, kind, state, grants, requestsPerSecond, createdAtMs, revision } = row;
+  const { id, name, kind, state, grants, requestsPerSecond, identity, certificate } = row;
+  const { createdAtMs, revision } = row;
   const granted = grants.flatMap(({ role, projectId }) => [role, projectId ?? ""]);
+  const bound = identity !== undefined || certificate !== undefined;
   return [
-    "claviger row principal 2",
+    bound ? "claviger row principal 3" : "claviger row principal 2",
     id,
     name,
     kind,
@@ -175,6 +181,7 @@ function principalMembers(row: Unvouched<PrincipalRecord>): Members {
     requestsPerSecond ?? "",
     createdAtMs,
     revision,
+    ...(bound ? [identity?.issuer ?? "", identity?.subject ?? "", certificate ?? ""] : []),
   ];
 }
 

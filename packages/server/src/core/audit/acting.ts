@@ -9,8 +9,9 @@ import { CLAVIGER } from "../unit/watch-units.ts";
  */
 export interface Acting {
   readonly request: string;
-  readonly principalId: string;
-  readonly principal: string;
+  /** Empty, as the name, until it is proved who acts: a sign-in proves it while it is done. */
+  principalId: string;
+  principal: string;
   /** The route. */
   readonly operation: string;
   readonly touched: Touched;
@@ -34,5 +35,5 @@ export function author(event: string): Omit<AuditDraft, "atMs" | "outcome"> {
   const who = whoActs();
   if (!who) return { operation: event, principal: CLAVIGER };
   const { operation, request, principalId, principal, touched } = who;
-  return { ...touched, operation, request, principalId, principal };
+  return { ...touched, operation, request, ...(principalId !== "" && { principalId, principal }) };
 }

@@ -13,9 +13,12 @@ export interface RecordedRequest {
   readonly request: string;
   readonly operation: string;
   /** Undefined while it is not proved who calls. */
-  readonly principal: Principal | undefined;
+  readonly principal: Pick<Principal, "id" | "name"> | undefined;
   readonly touched: Touched;
 }
+
+/** Says who calls. @throws Failure `audit-unavailable` before anything is done. */
+export type Proved = (caller: Pick<Principal, "id" | "name" | "grants">) => void;
 
 export interface RequestLogPorts {
   readonly log: Pick<AuditLog, "append" | "appendLater" | "admit">;
@@ -38,7 +41,7 @@ export class RequestLog {
   }
 
   /** @throws Failure `audit-unavailable` before anything is done. */
-  admit(principal: Principal): void {
+  admit(principal: Pick<Principal, "grants">): void {
     this.#ports.log.admit(principal);
   }
 
@@ -47,8 +50,12 @@ export class RequestLog {
     await this.#ports.log.append(this.#draftOf(record, outcome));
   }
 
-  /** Runs a request that may change something, on behalf of its caller, and records what came of it. */
-  async changing<Reply>(record: RecordedRequest, run: () => Promise<Reply>): Promise<Reply> {
+  /**
+   * Runs a request that may change something, on behalf of its caller, and records what came of it. A request that has
+   * no caller yet says who it is as soon as that is proved, before it changes anything.
+   */
+  async changing<Reply>(asked: RecordedRequest, run: (proved: Proved) => Promise<Reply>): Promise<Reply> {
+    let record = asked;
     const { request, operation, principal, touched } = record;
     const who: Acting = {
       request,
@@ -58,9 +65,15 @@ export class RequestLog {
       principal: principal?.name ?? "",
       recorded: 0,
     };
+    const proved: Proved = (caller) => {
+      record = { ...record, principal: caller };
+      who.principalId = caller.id;
+      who.principal = caller.name;
+      this.admit(caller);
+    };
     let reply: Reply;
     try {
-      reply = await actAs(who, run);
+      reply = await actAs(who, () => run(proved));
     } catch (error) {
       await this.#changed(record, isFailure(error) ? error.code : "internal", who);
       throw error;

@@ -23,6 +23,8 @@ export async function adoptFormerPrincipals(ports: {
       state: "enabled",
       grants: former.roles.map((role): Grant => ({ role: role as Role, projectId: undefined })),
       requestsPerSecond: undefined,
+      identity: undefined,
+      certificate: undefined,
       createdAtMs,
       revision: 1,
     });

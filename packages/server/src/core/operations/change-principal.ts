@@ -1,4 +1,4 @@
-import type { Grant, PrincipalRecord } from "../access/principal.ts";
+import type { Grant, Identity, PrincipalRecord } from "../access/principal.ts";
 import { PROJECT_ROLES } from "../access/principal.ts";
 import type { Revocations } from "../access/revocations.ts";
 import type { VouchedRows } from "../access/vouched-rows.ts";
@@ -26,7 +26,8 @@ export async function principalNamed(
 
 /**
  * Changes what a principal is and may, at once for all of its tokens.
- * @throws Failure `principal-not-found`, `principal-changed`, `administrator-needed` when nobody would be administrator.
+ * @throws Failure `principal-not-found`, `principal-changed`, `administrator-needed` when nobody would be administrator,
+ * `identity-taken` and `certificate-taken` for what is another principal's.
  */
 export async function changePrincipal(
   ports: PrincipalPorts,
@@ -34,7 +35,9 @@ export async function changePrincipal(
     readonly principal: string;
     readonly change: (
       principal: PrincipalRecord,
-    ) => Partial<Pick<PrincipalRecord, "state" | "grants" | "requestsPerSecond">>;
+    ) => Partial<
+      Pick<PrincipalRecord, "state" | "grants" | "requestsPerSecond" | "identity" | "certificate">
+    >;
   },
 ): Promise<PrincipalRecord> {
   const { mac: _mac, ...members } = await principalNamed(ports, input.principal);
@@ -47,6 +50,9 @@ export async function changePrincipal(
   await ports.revocations.read();
   if (outcome === "changed-meanwhile") throw new Failure("principal-changed");
   if (outcome === "last-administrator") throw new Failure("administrator-needed");
+  if (outcome === "identity-taken") throw new Failure("identity-taken");
+  if (outcome === "certificate-taken")
+    throw new Failure("certificate-taken", undefined, { field: "fingerprint" });
   return principal;
 }
 
@@ -61,6 +67,15 @@ export function withGrant(grants: readonly Grant[], grant: Grant): readonly Gran
 
 export function withoutGrant(grants: readonly Grant[], grant: Grant): readonly Grant[] {
   return grants.filter((one) => !isSame(one, grant));
+}
+
+/** @throws Failure `identity-needs-person`. */
+export function withIdentity(
+  { kind }: PrincipalRecord,
+  identity: Identity,
+): Pick<PrincipalRecord, "identity"> {
+  if (kind !== "person") throw new Failure("identity-needs-person");
+  return { identity };
 }
 
 function refuseMisplaced({ role, projectId }: Grant): void {

@@ -38,6 +38,8 @@ export async function createPrincipal(
     state: "enabled",
     grants: input.grants,
     requestsPerSecond: input.requestsPerSecond,
+    identity: undefined,
+    certificate: undefined,
     createdAtMs,
     revision: 1,
   });

@@ -1,5 +1,5 @@
 import type { AuditDraft } from "../audit/audit-draft.ts";
-import type { PrincipalRecord, TokenRecord } from "../access/principal.ts";
+import type { Identity, PrincipalRecord, TokenRecord } from "../access/principal.ts";
 import type {
   ChangeId,
   GroupName,
@@ -151,13 +151,16 @@ export interface PrincipalStore {
   listPrincipals(input: Page): Promise<PageOf<PrincipalRecord>>;
   /**
    * Replaces the row if its revision still is one less than that of `principal`, and counts a revocation. Refused when
-   * no other enabled principal would be an administrator of the whole service.
+   * no other enabled principal would be an administrator of the whole service, and when another principal has its
+   * identity or certificate.
    */
   updatePrincipal(
     input: Audited & {
       principal: PrincipalRecord;
     },
-  ): Promise<"updated" | "changed-meanwhile" | "last-administrator">;
+  ): Promise<"updated" | "changed-meanwhile" | "last-administrator" | "identity-taken" | "certificate-taken">;
+  findPrincipalByIdentity(input: { identity: Identity }): Promise<PrincipalRecord | undefined>;
+  findPrincipalByCertificate(input: { certificate: string }): Promise<PrincipalRecord | undefined>;
 }
 
 export interface TokenStore {

@@ -69,6 +69,13 @@ export const ROUTE_RECORDING = {
   grantRole: "change",
   withdrawRole: "change",
   limitPrincipal: "change",
+  linkIdentity: "change",
+  unlinkIdentity: "change",
+  bindCertificate: "change",
+  unbindCertificate: "change",
+
+  beginSignIn: "refusals",
+  signIn: "change",
 
   createToken: "change",
   listTokens: "use",

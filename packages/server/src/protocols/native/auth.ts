@@ -1,13 +1,14 @@
-import type { RouteName } from "@claviger/api";
+import type { GuardedRouteName } from "@claviger/api";
 import type { Wanted } from "../../core/access/admission.ts";
+import type { Credentials } from "../../core/access/authentication.ts";
 import type { Principal } from "../../core/access/principal.ts";
 import { Failure } from "../../core/errors.ts";
 import { ROUTE_ROLES } from "./roles.ts";
 
 /** How a caller is let in; each throws the Failure that refuses it. */
 export interface Gate {
-  /** The principal of a token, one request of which is counted. Throws Failure `unauthenticated` and its like. */
-  readonly authenticate: (token: string) => Promise<Principal>;
+  /** Who calls, one request of whom is counted. Throws Failure `unauthenticated` and its like. */
+  readonly authenticate: (credentials: Credentials) => Promise<Principal>;
   readonly admit: (caller: Principal, wanted: Wanted) => Promise<void>;
   readonly revocations: {
     readonly seen: number;
@@ -24,16 +25,26 @@ export interface Admission {
   readonly revocations: number;
 }
 
-/** The principal that calls `route`, proved by its token and allowed by one of its roles. */
+/**
+ * The principal that calls `route`, proved by its token or, where there is no `Authorization` at all, by the verified
+ * certificate of the connection, and allowed by one of its roles.
+ */
 export async function authorize(
   gate: Gate,
-  route: RouteName,
-  request: { readonly authorization: string | undefined; readonly params: unknown },
+  route: GuardedRouteName,
+  request: {
+    readonly authorization: string | undefined;
+    /** SHA-256 of the client certificate that was verified in the handshake, in lower-case hex. */
+    readonly certificate: string | undefined;
+    readonly params: unknown;
+  },
 ): Promise<Admission> {
-  const token = BEARER.exec(request.authorization ?? "")?.[1];
-  if (token === undefined) throw new Failure("unauthenticated", "The request carries no bearer token.");
+  const { authorization, certificate } = request;
+  const token = BEARER.exec(authorization ?? "")?.[1];
+  if (token === undefined && (authorization !== undefined || certificate === undefined))
+    throw new Failure("unauthenticated", "The request carries no bearer token.");
   const revocations = gate.revocations.seen;
-  const caller = await gate.authenticate(token);
+  const caller = await gate.authenticate({ token, certificate });
   const { project, principal } = request.params as { project?: string; principal?: string };
   await gate.admit(caller, { route, ...ROUTE_ROLES[route], project, principal });
   return { caller, revocations };

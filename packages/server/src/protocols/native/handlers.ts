@@ -49,7 +49,8 @@ import { sign } from "../../core/operations/sign.ts";
 import { verify } from "../../core/operations/verify.ts";
 import { PAGE_ITEMS, pageInput, pageView } from "./page-view.ts";
 import { principalHandlers } from "./principal-handlers.ts";
-import type { NativeHandlers } from "./routes.ts";
+import type { NativeHandlers, SignInHandlers } from "./routes.ts";
+import { signInHandlers } from "./sign-in-handlers.ts";
 import {
   auditRecordView,
   auditVerificationView,
@@ -76,7 +77,7 @@ export function nativeHandlers(
       /** Why the audit log cannot be written. */
       readonly auditTroubles: () => readonly string[];
     },
-): NativeHandlers {
+): NativeHandlers & SignInHandlers {
   const { audit, keys, store, units } = ports;
 
   const projectNamed = async (params: { project: string; key?: string }, touched: Touched) => {
@@ -341,6 +342,7 @@ export function nativeHandlers(
     purgeChange: verb(purgeChange),
 
     ...principalHandlers(ports),
+    ...signInHandlers(ports),
 
     listAudit: async ({ query }) => {
       const { order = "newest", limit = PAGE_ITEMS, after, ...filter } = query;

@@ -20,7 +20,13 @@ export const OPENAPI_OPTIONS = {
     },
     components: {
       securitySchemes: {
-        [BEARER_SCHEME]: { type: "http", scheme: "bearer", description: "Token of a principal" },
+        [BEARER_SCHEME]: {
+          type: "http",
+          scheme: "bearer",
+          description:
+            "Token of a principal. A principal that is bound to a client certificate may leave it out over a connection " +
+            "that has proved the certificate, and needs that connection where it sends a token.",
+        },
       },
     },
   },

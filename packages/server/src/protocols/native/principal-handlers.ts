@@ -5,6 +5,7 @@ import {
   changePrincipal,
   principalNamed,
   withGrant,
+  withIdentity,
   withoutGrant,
 } from "../../core/operations/change-principal.ts";
 import { createPrincipal } from "../../core/operations/create-principal.ts";
@@ -25,6 +26,10 @@ type PrincipalRoute =
   | "grantRole"
   | "withdrawRole"
   | "limitPrincipal"
+  | "linkIdentity"
+  | "unlinkIdentity"
+  | "bindCertificate"
+  | "unbindCertificate"
   | "createToken"
   | "listTokens"
   | "revokeToken";
@@ -73,13 +78,18 @@ export function principalHandlers(ports: ServicePorts): Pick<NativeHandlers, Pri
     },
     limitPrincipal: (input) => change(input, () => ({ requestsPerSecond: input.body.requestsPerSecond })),
 
+    linkIdentity: (input) => change(input, (principal) => withIdentity(principal, input.body)),
+    unlinkIdentity: (input) => change(input, () => ({ identity: undefined })),
+    bindCertificate: (input) => change(input, () => ({ certificate: input.body.fingerprint })),
+    unbindCertificate: (input) => change(input, () => ({ certificate: undefined })),
+
     createToken: async ({ params, body }, caller) => {
       const principal = await principalNamed(ports, params.principal);
       const { record, token } = await createToken(ports, {
         principal,
         label: body.label ?? "",
         expiresAtMs: endOf(body.expiresInSeconds),
-        atMostMs: principal.id === caller.id ? caller.token.expiresAtMs : undefined,
+        atMostMs: principal.id === caller.id ? caller.token?.expiresAtMs : undefined,
       });
       return { record: tokenView(record, clock.nowMs()), token };
     },

@@ -1,5 +1,5 @@
 import { ROUTES } from "@claviger/api";
-import type { RouteName } from "@claviger/api";
+import type { GuardedRouteName, OpenRouteName } from "@claviger/api";
 import type { Requirement } from "../../core/access/admission.ts";
 import type { Role } from "../../core/access/principal.ts";
 
@@ -14,7 +14,7 @@ import type { Role } from "../../core/access/principal.ts";
  * - key-admin: projects and the life of their keys, without using them;
  * - key-user: uses keys, and sees which there are;
  * - auditor: reads everything that can be read, and changes nothing.
- * A route that has no row, here or among the open routes, cannot be registered.
+ * Signing in is open, for it is how one becomes a principal. A route that has no row, here or among the open routes, cannot be registered.
  */
 
 const inService = (...roles: readonly Role[]): Requirement => ({ concern: "service", roles });
@@ -82,6 +82,10 @@ export const ROUTE_ROLES = {
   grantRole: inService("administrator"),
   withdrawRole: inService("administrator"),
   limitPrincipal: inService("administrator"),
+  linkIdentity: inService("administrator"),
+  unlinkIdentity: inService("administrator"),
+  bindCertificate: inService("administrator"),
+  unbindCertificate: inService("administrator"),
 
   createToken: ofPrincipal("administrator"),
   listTokens: ofPrincipal("administrator", "auditor"),
@@ -98,15 +102,23 @@ export const ROUTE_ROLES = {
   getBackup: inService("administrator", "operator", "auditor"),
   readBackup: inService("administrator", "operator", "auditor"),
   acceptRollback: inService("administrator"),
-} as const satisfies Record<RouteName, Requirement>;
+} as const satisfies Record<GuardedRouteName, Requirement>;
 
 /**
  * Routes whose replies bear a key, or what a key opened or signed: before such a reply leaves, it is made sure that nothing was
  * revoked since the request was admitted.
  */
-export const KEY_BEARING: ReadonlySet<RouteName> = new Set(["encrypt", "decrypt", "generateDataKey", "sign"]);
+export const KEY_BEARING: ReadonlySet<GuardedRouteName> = new Set<GuardedRouteName>([
+  "encrypt",
+  "decrypt",
+  "generateDataKey",
+  "sign",
+]);
 
-/** Routes that need no token: they tell nothing about keys, and supervisors have no tokens. */
+/** Routes of the API that need no token, for those who call them have none yet; they are limited by core/access/sign-ins.ts. */
+export const SIGN_IN_ROUTES = ["beginSignIn", "signIn"] as const satisfies readonly OpenRouteName[];
+
+/** Routes beside those of the API, which need no token: they tell nothing about keys, and supervisors have no tokens. */
 export const OPEN_ROUTES = {
   livez: { method: "GET", path: "/livez" },
   readyz: { method: "GET", path: "/readyz" },

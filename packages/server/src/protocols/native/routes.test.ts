@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BODY_LIMIT_BYTES, ROLES, ROUTES } from "@claviger/api";
-import type { ErrorReply, Role, RouteName } from "@claviger/api";
+import type { ErrorReply, GuardedRouteName, Role, RouteName } from "@claviger/api";
 import fc from "fast-check";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import { afterAll, expect, test } from "vitest";
 import { admit } from "../../core/access/admission.ts";
+import type { Credentials } from "../../core/access/authentication.ts";
 import type { Requirement } from "../../core/access/admission.ts";
 import type { PrincipalId, TokenId } from "../../core/ids.ts";
 import { ChainedLog } from "../../audit/chained-log.ts";
@@ -19,11 +20,13 @@ import { registerHealth } from "../../http/health.ts";
 import { createLog } from "../../ops/log.ts";
 import type { Gate } from "./auth.ts";
 import { presentFailure } from "./errors.ts";
-import { isListedRoute, OPEN_ROUTES, ROUTE_ROLES } from "./roles.ts";
+import { isListedRoute, OPEN_ROUTES, ROUTE_ROLES, SIGN_IN_ROUTES } from "./roles.ts";
 import { registerNativeRoutes } from "./routes.ts";
-import type { NativeHandlers } from "./routes.ts";
+import type { NativeRoutes } from "./routes.ts";
 
-const NAMES = Object.keys(ROUTES) as RouteName[];
+const ALL = Object.keys(ROUTES) as RouteName[];
+/** Those that need a caller. */
+const NAMES = Object.keys(ROUTE_ROLES) as GuardedRouteName[];
 
 /** As much of JSON Schema as the API uses. */
 interface Schema {
@@ -98,7 +101,7 @@ let lastInput: unknown;
 let lastCaller: unknown;
 let override: (() => unknown) | undefined;
 const handlers = Object.fromEntries(
-  NAMES.map((name) => [
+  ALL.map((name) => [
     name,
     async (input: unknown, caller: unknown) => {
       lastInput = input;
@@ -108,10 +111,10 @@ const handlers = Object.fromEntries(
         : override();
     },
   ]),
-) as unknown as NativeHandlers;
+) as unknown as NativeRoutes["handlers"];
 
 /** The token is the name of the role. */
-async function authenticate(token: string) {
+async function authenticate({ token }: Credentials) {
   const role = ROLES.find((one) => one === token);
   if (role === undefined) throw new Failure("unauthenticated");
   return {
@@ -184,7 +187,7 @@ test("every route of the application is in the role table or open, and every row
     ({ method, path }) => `${method} ${path}`,
   );
   expect(gets.toSorted()).toEqual(listed.toSorted());
-  expect(Object.keys(ROUTE_ROLES).toSorted()).toEqual(NAMES.toSorted());
+  expect([...NAMES, ...SIGN_IN_ROUTES].toSorted()).toEqual(ALL.toSorted());
 });
 
 test("a route that is in no table cannot be registered", () => {
@@ -282,6 +285,19 @@ test("the name of the scheme is taken in any case", async () => {
       headers: { authorization: `${scheme} auditor` },
     });
     expect(reply.statusCode).toBe(200);
+  }
+});
+
+test("signing in needs no token, is validated as everything is, and knows no caller", async () => {
+  expect(SIGN_IN_ROUTES).toEqual(["beginSignIn", "signIn"]);
+  for (const name of SIGN_IN_ROUTES) {
+    lastCaller = "none";
+    const reply = await app.inject(requestOf(name));
+    expect(reply.statusCode, reply.body).toBe(200);
+    expect(reply.json(), name).toEqual(sampleOf(rowOf(name).reply));
+    expect(lastCaller).toBeTypeOf("function"); // nobody, but the way to say who it turns out to be
+    const refused = await app.inject(post(rowOf(name).path, { idToken: "", admin: true }));
+    expect([refused.statusCode, errorOf(refused).code]).toEqual([400, "invalid-request"]);
   }
 });
 

@@ -1,12 +1,13 @@
 import { BODY_LIMIT_BYTES, ROUTES } from "@claviger/api";
-import type { RouteInput, RouteName, RouteReply } from "@claviger/api";
+import type { GuardedRouteName, OpenRouteName, RouteInput, RouteName, RouteReply } from "@claviger/api";
 import swagger from "@fastify/swagger";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { TSchema } from "typebox";
+import type { Credentials } from "../../core/access/authentication.ts";
 import type { Principal } from "../../core/access/principal.ts";
 import type { Touched } from "../../core/audit/audit-draft.ts";
-import type { RecordedRequest, RequestLog } from "../../core/audit/request-log.ts";
+import type { Proved, RecordedRequest, RequestLog } from "../../core/audit/request-log.ts";
 import { Failure } from "../../core/errors.ts";
 import type { FailureCode } from "../../core/errors.ts";
 import { ROUTE_RECORDING } from "./audit.ts";
@@ -19,7 +20,7 @@ import {
   OPENAPI_OPTIONS,
   successReply,
 } from "./openapi.ts";
-import { KEY_BEARING, OPEN_ROUTES } from "./roles.ts";
+import { KEY_BEARING, OPEN_ROUTES, ROUTE_ROLES, SIGN_IN_ROUTES } from "./roles.ts";
 
 /** Largest request body of this protocol. */
 export const NATIVE_BODY_LIMIT_BYTES = BODY_LIMIT_BYTES;
@@ -29,15 +30,19 @@ export const NATIVE_BODY_LIMIT_BYTES = BODY_LIMIT_BYTES;
  * it finds out for the audit log.
  */
 export type NativeHandlers = {
-  readonly [R in RouteName]: (
+  readonly [R in GuardedRouteName]: (
     input: RouteInput<R>,
     caller: Principal,
     touched: Touched,
   ) => Promise<RouteReply<R>>;
 };
+/** The routes that are called to become someone: nobody calls them yet, and they say who it is once that is proved. */
+export type SignInHandlers = {
+  readonly [R in OpenRouteName]: (input: RouteInput<R>, proved: Proved) => Promise<RouteReply<R>>;
+};
 
 export interface NativeRoutes {
-  readonly handlers: NativeHandlers;
+  readonly handlers: NativeHandlers & SignInHandlers;
   readonly gate: Gate;
   readonly requestLog: Pick<RequestLog, "admit" | "done" | "changing">;
   /** The code of the failure that a request is refused with for whatever was thrown. */
@@ -78,55 +83,43 @@ export async function registerNativeRoutes(app: FastifyInstance, native: NativeR
   app.decorateRequest("principal", null);
   app.decorateRequest("touched", null);
   app.decorateRequest("isRecorded", false);
-  for (const name of Object.keys(ROUTES) as RouteName[]) registerRoute(app, name, native);
+  for (const name of Object.keys(ROUTE_ROLES) as GuardedRouteName[]) registerRoute(app, name, native);
+  for (const name of SIGN_IN_ROUTES) registerOpenRoute(app, name, native);
   registerOpenApi(app);
 }
 
-function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, native: NativeRoutes): void {
+function registerRoute<R extends GuardedRouteName>(
+  app: FastifyInstance,
+  name: R,
+  native: NativeRoutes,
+): void {
   const row: Row = ROUTES[name];
   const handle: NativeHandlers[R] = native.handlers[name];
   const { requestLog } = native;
   const recording = ROUTE_RECORDING[name];
-  const recordOf = (request: FastifyRequest): RecordedRequest => ({
-    request: request.id,
-    operation: name,
-    principal: request.principal ?? undefined,
-    touched: (request.touched ??= askedBy(request)),
-  });
   const letIn = (request: FastifyRequest): Promise<Admission> => {
     const { authenticate } = native.gate;
     const gate = {
       ...native.gate,
-      authenticate: (token: string) => remembered(request, authenticate(token)),
+      authenticate: (credentials: Credentials) => remembered(request, authenticate(credentials)),
     };
-    return authorize(gate, name, { authorization: request.headers.authorization, params: request.params });
+    return authorize(gate, name, {
+      authorization: request.headers.authorization,
+      certificate: request.clientCertificate?.sha256,
+      params: request.params,
+    });
   };
   app.route({
-    method: row.method,
-    url: row.path,
-    bodyLimit: NATIVE_BODY_LIMIT_BYTES,
-    config: { operation: name },
-    schema: {
-      operationId: name,
-      summary: row.summary,
-      security: BEARER_SECURITY,
-      querystring: row.query ?? NOTHING,
-      ...(row.params && { params: row.params }),
-      ...(row.body && { body: row.body }),
-      response: { 200: successReply(row.reply), ...ERROR_REPLIES },
-    },
+    ...describe(name, row, BEARER_SECURITY),
     // Before the body is read: a stranger's body costs nothing, and tells nothing.
     onRequest: async (request) => {
       request.admission = await letIn(request);
-    },
-    preValidation: async (request) => {
-      if (row.body === undefined) refuseBody(request);
     },
     handler: async (request) => {
       if (request.admission === null)
         throw new Failure("internal", "The caller of the route was not checked.");
       if (recording !== "refusals") requestLog.admit(request.admission.caller);
-      const record = recordOf(request);
+      const record = recordOf(name, request);
       const run = ({ caller }: Admission) => handle(inputOf<R>(row, request), caller, record.touched);
       if (recording === "change") {
         const { admission } = request;
@@ -142,21 +135,81 @@ function registerRoute<R extends RouteName>(app: FastifyInstance, name: R, nativ
         ? await whileAdmitted(request.admission, act, () => letIn(request), native.gate)
         : await act(request.admission);
     },
-    // The record of a refusal comes before its reply; then the application's own handler replies.
-    errorHandler: (error, request, reply) => {
-      const refusal = async (): Promise<unknown> => {
-        const code = native.codeOf(error);
-        if (request.isRecorded || UNRECORDED.has(code)) return error;
-        try {
-          await requestLog.done(recordOf(request), code);
-          return error;
-        } catch (unrecorded) {
-          return unrecorded;
-        }
-      };
-      void refusal().then((said) => reply.send(said));
-    },
+    errorHandler: recordingRefusals(name, native),
   });
+}
+
+/** A route that nobody is let in to: who calls it is known, if at all, when it has succeeded. */
+function registerOpenRoute<R extends OpenRouteName>(
+  app: FastifyInstance,
+  name: R,
+  native: NativeRoutes,
+): void {
+  const row: Row = ROUTES[name];
+  const handle: SignInHandlers[R] = native.handlers[name];
+  const { requestLog } = native;
+  const isChange = ROUTE_RECORDING[name] === "change";
+  app.route({
+    ...describe(name, row, []),
+    handler: async (request) => {
+      const input = inputOf<R>(row, request);
+      if (!isChange) return await handle(input, nobody);
+      request.isRecorded = true;
+      return await requestLog.changing(recordOf(name, request), (proved) => handle(input, proved));
+    },
+    errorHandler: recordingRefusals(name, native),
+  });
+}
+
+/** What does not change anything proves nobody. */
+const nobody: Proved = () => undefined;
+
+function recordOf(name: RouteName, request: FastifyRequest): RecordedRequest {
+  return {
+    request: request.id,
+    operation: name,
+    principal: request.principal ?? undefined,
+    touched: (request.touched ??= askedBy(request)),
+  };
+}
+
+/** The record of a refusal comes before its reply; then the application's own handler replies. */
+function recordingRefusals(name: RouteName, { requestLog, codeOf }: NativeRoutes) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const refusal = async (): Promise<unknown> => {
+      const code = codeOf(error);
+      if (request.isRecorded || UNRECORDED.has(code)) return error;
+      try {
+        await requestLog.done(recordOf(name, request), code);
+        return error;
+      } catch (unrecorded) {
+        return unrecorded;
+      }
+    };
+    void refusal().then((said) => reply.send(said));
+  };
+}
+
+/** What every route has, whoever may call it. */
+function describe(name: RouteName, row: Row, security: typeof BEARER_SECURITY) {
+  return {
+    method: row.method,
+    url: row.path,
+    bodyLimit: NATIVE_BODY_LIMIT_BYTES,
+    config: { operation: name },
+    schema: {
+      operationId: name,
+      summary: row.summary,
+      security,
+      querystring: row.query ?? NOTHING,
+      ...(row.params && { params: row.params }),
+      ...(row.body && { body: row.body }),
+      response: { 200: successReply(row.reply), ...ERROR_REPLIES },
+    },
+    preValidation: async (request: FastifyRequest) => {
+      if (row.body === undefined) refuseBody(request);
+    },
+  };
 }
 
 /** How often something may be revoked under one request before it gives up. */

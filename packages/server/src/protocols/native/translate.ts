@@ -25,7 +25,7 @@ import type { RollbackMark } from "../../core/ports/rollback-store.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
-const at = (ms: number): string => new Date(ms).toISOString();
+export const at = (ms: number): string => new Date(ms).toISOString();
 const atOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : at(ms));
 
 export function projectView(project: ProjectRecord): ProjectView {
@@ -149,7 +149,7 @@ export function changeView(report: ChangeReport): ChangeView {
 }
 
 export function principalView(principal: PrincipalRecord): PrincipalView {
-  const { id, name, kind, state, grants, requestsPerSecond, createdAtMs } = principal;
+  const { id, name, kind, state, grants, requestsPerSecond, identity, certificate } = principal;
   return {
     id,
     name,
@@ -157,7 +157,9 @@ export function principalView(principal: PrincipalRecord): PrincipalView {
     state,
     grants: grants.map(({ role, projectId }) => ({ role, project: projectId ?? null })),
     requestsPerSecond: requestsPerSecond ?? null,
-    createdAt: at(createdAtMs),
+    identity: identity ?? null,
+    certificate: certificate ?? null,
+    createdAt: at(principal.createdAtMs),
   };
 }
 

@@ -7,6 +7,7 @@ import { access } from "./0002-access.ts";
 import { keyLifecycle } from "./0003-key-lifecycle.ts";
 import { audit } from "./0004-audit.ts";
 import { backup } from "./0005-backup.ts";
+import { identities } from "./0006-identities.ts";
 
 interface Migration {
   readonly id: number;
@@ -24,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { id: 3, name: "key-lifecycle", statements: keyLifecycle },
   { id: 4, name: "audit", statements: audit },
   { id: 5, name: "backup", statements: backup },
+  { id: 6, name: "identities", statements: identities },
 ];
 
 export const NEWEST_SCHEMA = Math.max(...MIGRATIONS.map(({ id }) => id));

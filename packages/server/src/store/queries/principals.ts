@@ -1,5 +1,5 @@
 import type { Insertable, Selectable } from "kysely";
-import type { Grant, PrincipalRecord, TokenRecord } from "../../core/access/principal.ts";
+import type { Grant, Identity, PrincipalRecord, TokenRecord } from "../../core/access/principal.ts";
 import { hasRoleEverywhere } from "../../core/access/principal.ts";
 import type { PrincipalId, ProjectId } from "../../core/ids.ts";
 import type { FormerPrincipal, Page, PageOf } from "../../core/ports/store.ts";
@@ -38,6 +38,30 @@ export function* findPrincipal(
   return row && principalOf(row);
 }
 
+export function* findPrincipalByIdentity(
+  db: QueryBuilder,
+  { identity }: { identity: Identity },
+): Script<PrincipalRecord | undefined> {
+  const row = yield* first(
+    db
+      .selectFrom("principals")
+      .selectAll()
+      .where("issuer", "=", identity.issuer)
+      .where("subject", "=", identity.subject),
+  );
+  return row && principalOf(row);
+}
+
+export function* findPrincipalByCertificate(
+  db: QueryBuilder,
+  input: { certificate: string },
+): Script<PrincipalRecord | undefined> {
+  const row = yield* first(
+    db.selectFrom("principals").selectAll().where("certificate", "=", input.certificate),
+  );
+  return row && principalOf(row);
+}
+
 export function* listPrincipals(db: QueryBuilder, input: Page): Script<PageOf<PrincipalRecord>> {
   const rows = yield* all(
     db
@@ -53,17 +77,30 @@ export function* listPrincipals(db: QueryBuilder, input: Page): Script<PageOf<Pr
 export function* updatePrincipal(db: QueryBuilder, input: { principal: PrincipalRecord }) {
   const { principal } = input;
   if (!(yield* leavesAnAdministrator(db, principal))) return "last-administrator" as const;
-  const { kind, state, grants, requests_per_second, revision, mac } = rowOf(principal);
+  const taken = yield* takenByAnother(db, principal);
+  if (taken !== undefined) return taken;
+  const { id: _id, name: _name, created_at_ms: _createdAtMs, ...changed } = rowOf(principal);
   const updated = yield* run(
     db
       .updateTable("principals")
-      .set({ kind, state, grants, requests_per_second, revision, mac })
+      .set(changed)
       .where("id", "=", principal.id)
       .where("revision", "=", principal.revision - 1),
   );
   if (updated === 0) return "changed-meanwhile" as const;
   yield* countRevocation(db);
   return "updated" as const;
+}
+
+function* takenByAnother(db: QueryBuilder, { id, identity, certificate }: PrincipalRecord) {
+  // Of two writers the second waits here and finds what the first has done, instead of meeting the unique index.
+  if (identity !== undefined) yield* hold(`identity ${identity.issuer} ${identity.subject}`, "exclusive");
+  if (certificate !== undefined) yield* hold(`certificate ${certificate}`, "exclusive");
+  const ofIdentity = identity && (yield* findPrincipalByIdentity(db, { identity }));
+  if (ofIdentity && ofIdentity.id !== id) return "identity-taken" as const;
+  const ofCertificate =
+    certificate === undefined ? undefined : yield* findPrincipalByCertificate(db, { certificate });
+  return ofCertificate && ofCertificate.id !== id ? ("certificate-taken" as const) : undefined;
 }
 
 function* leavesAnAdministrator(db: QueryBuilder, changed: PrincipalRecord): Script<boolean> {
@@ -113,6 +150,9 @@ function rowOf(principal: PrincipalRecord): Insertable<Tables["principals"]> {
     state: principal.state,
     grants: JSON.stringify(principal.grants),
     requests_per_second: principal.requestsPerSecond ?? null,
+    issuer: principal.identity?.issuer ?? null,
+    subject: principal.identity?.subject ?? null,
+    certificate: principal.certificate ?? null,
     created_at_ms: principal.createdAtMs,
     revision: principal.revision,
     mac: principal.mac,
@@ -129,6 +169,9 @@ function principalOf(row: Selectable<Tables["principals"]>): PrincipalRecord {
       ({ role, projectId }) => ({ role, projectId }),
     ),
     requestsPerSecond: row.requests_per_second ?? undefined,
+    identity:
+      row.issuer === null || row.subject === null ? undefined : { issuer: row.issuer, subject: row.subject },
+    certificate: row.certificate ?? undefined,
     createdAtMs: row.created_at_ms,
     revision: row.revision,
     mac: row.mac,
