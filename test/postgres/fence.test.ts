@@ -36,9 +36,9 @@ describe.skipIf(isWithout("postgresql"))("the fence of PostgreSQL", () => {
     await store.close();
   });
 
-  /** BEGIN, fence, its row, its patterns, project, KEK; then COMMIT. */
+  /** BEGIN, mark of a rollback, fence, its row, its patterns, project, KEK; then COMMIT. */
   const stopAtCommit = async (connection: SteppedConnection, i: number) => {
-    const stopped = await connection.runUntil({ name: "createProject", input: create(i) }, 6);
+    const stopped = await connection.runUntil({ name: "createProject", input: create(i) }, 7);
     expect(await store.findProject({ ref: `project ${i}` }), "it is not committed").toBeUndefined();
     return stopped;
   };
