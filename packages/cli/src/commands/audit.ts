@@ -217,17 +217,22 @@ type Found = Pick<Verification, "records" | "heads" | "unsigned" | "signedBy" | 
 
 function verificationText(found: Found): string {
   const { records, heads, chains, unsigned, signedBy, faults, faultCount } = found;
-  const summary = `${count(records)} records in ${count(chains.length)} chains, ${count(heads)} signed heads`;
+  const summary = `${many(records, "record")} in ${many(chains.length, "chain")}, ${many(heads, "signed head")}`;
   const lines = [
     faultCount === 0
       ? `The log is whole: ${summary}.`
-      : `The log has ${count(faultCount)} faults: ${summary}.`,
-    `unsigned   ${count(unsigned)} records behind the last signed head`,
+      : `The log has ${many(faultCount, "fault")}: ${summary}.`,
+    `unsigned   ${many(unsigned, "record")} behind the last signed head`,
     ...signedBy.map((fingerprint) => `signed by  ${fingerprint}`),
   ];
   if (faults.length === 0) return lines.join("\n");
   const rows = faults.map(({ what, chain, seq, detail }) => [what, chain, String(seq), detail]);
   return [...lines, table(["FAULT", "CHAIN", "RECORD", "WHAT"], rows, "")].join("\n");
+}
+
+/** `1 record`, `2 records`. */
+function many(n: number, thing: string): string {
+  return `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
 }
 
 async function exportLog(session: Session, { out }: { out?: string }): Promise<void> {
