@@ -172,7 +172,7 @@ module.exports = {
       `${SERVER}(http|ops)/`,
       [
         `${SERVER}(core|http|ops)/`,
-        npm("fastify", "@fastify/[^/]+", "pino", "prom-client", "smol-toml", "typebox"),
+        npm("fastify", "@fastify/[^/]+", "pino", "prom-client", "secure-json-parse", "smol-toml", "typebox"),
       ],
     ),
     {

@@ -40,39 +40,31 @@ export interface HeadRef {
   readonly hash: string;
 }
 
-/** Members in the order in which they are written. */
-const MEMBERS = [
-  "operation",
-  "outcome",
-  "request",
-  "principalId",
-  "principal",
-  "project",
-  "key",
-  "version",
-  "context",
-  "unit",
-  "register",
-  "change",
-  "vp",
-  "subject",
-  "asked",
-  "note",
-  "previous",
-] as const satisfies readonly (keyof AuditEntry)[];
-
-const NAMES = Object.fromEntries(MEMBERS.map((member) => [member, `,"${member}":`])) as Readonly<
-  Record<keyof AuditEntry, string>
->;
-
 /** The part of a record's text behind number and time, which are known only when it enters the chain. */
 export function entryText(entry: AuditEntry): string {
-  let text = "";
-  for (const member of MEMBERS) {
-    const value = entry[member];
-    if (value !== undefined) text += NAMES[member] + JSON.stringify(value);
-  }
-  return `${text}}`;
+  // The order in which members are written. JSON.stringify leaves out those that are undefined.
+  const { operation, outcome, request, principalId, principal, project, key, version, context } = entry;
+  const { unit, register, change, vp, subject, asked, note, previous } = entry;
+  const ordered: Required<{ [Member in keyof AuditEntry]: unknown }> = {
+    operation,
+    outcome,
+    request,
+    principalId,
+    principal,
+    project,
+    key,
+    version,
+    context,
+    unit,
+    register,
+    change,
+    vp,
+    subject,
+    asked,
+    note,
+    previous,
+  };
+  return `,${JSON.stringify(ordered).slice(1)}`;
 }
 
 /** The whole text of a record: what is hashed, kept, exported and verified, byte for byte. `at` is RFC 3339 in UTC. */

@@ -61,6 +61,8 @@ import { serveTls } from "./ops/serve-tls.ts";
 import { shownStoreAddress } from "./ops/store-address.ts";
 import { presentFailure } from "./protocols/native/errors.ts";
 import { nativeHandlers } from "./protocols/native/handlers.ts";
+import type { NativePorts } from "./protocols/native/call.ts";
+import { leanRoutes } from "./protocols/native/lean-routes.ts";
 import { isListedRoute } from "./protocols/native/roles.ts";
 import { NATIVE_BODY_LIMIT_BYTES, registerNativeRoutes } from "./protocols/native/routes.ts";
 import { reachPostgres } from "./store/postgres-store.ts";
@@ -196,22 +198,7 @@ export async function composeDaemon(
     },
     version: VERSION,
   };
-  const app = buildApp({
-    log,
-    bodyLimitBytes: NATIVE_BODY_LIMIT_BYTES,
-    presentFailure,
-    isListedRoute,
-    observe: metrics.observe,
-    ...(tls && { tls: tls.front }),
-  });
-  registerHealth(app, {
-    readiness: async () => {
-      const reasons = [...(await reasonsNotReady(service)), ...auditLog.troubles()];
-      return { ready: reasons.length === 0, reasons };
-    },
-    metrics,
-  });
-  await registerNativeRoutes(app, {
+  const native: NativePorts = {
     handlers: nativeHandlers({
       ...service,
       backups: { ...backups, runner: backupRunner },
@@ -229,7 +216,24 @@ export async function composeDaemon(
     },
     requestLog: new RequestLog({ log: auditLog, taker, clock }),
     codeOf: (error) => meaningOf(error).code,
+  };
+  const app = buildApp({
+    log,
+    bodyLimitBytes: NATIVE_BODY_LIMIT_BYTES,
+    presentFailure,
+    isListedRoute,
+    observe: metrics.observe,
+    leanRoutes: leanRoutes(native),
+    ...(tls && { tls: tls.front }),
   });
+  registerHealth(app, {
+    readiness: async () => {
+      const reasons = [...(await reasonsNotReady(service)), ...auditLog.troubles()];
+      return { ready: reasons.length === 0, reasons };
+    },
+    metrics,
+  });
+  await registerNativeRoutes(app, native);
   opened.defer(() => app.close());
   const url = await listen(app, config);
   // What is marked as rolled back is not carried on with before somebody has accepted it, which starts the runner.

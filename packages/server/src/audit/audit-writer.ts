@@ -74,6 +74,7 @@ export class AuditWriter {
   #lastId = 0;
   #known: ChainHead | undefined;
   #appending = false;
+  #isDue = false;
   #timer: NodeJS.Timeout | undefined;
   /** Why nothing can be written now. */
   #trouble: string | undefined = "it is being opened";
@@ -97,7 +98,7 @@ export class AuditWriter {
     if (this.#trouble !== undefined) return Promise.reject(this.refusal());
     return new Promise((resolve, reject) => {
       this.#queue.push({ draft, enteredMs: this.#clock.nowMs(), resolve, reject });
-      if (!this.#appending) this.#send();
+      this.#sendSoon();
     });
   }
 
@@ -195,6 +196,16 @@ export class AuditWriter {
     this.#calls.set(id, waiting);
     this.#worker.postMessage({ ...call, id });
     this.#watch();
+  }
+
+  /** What comes in one turn of the event loop makes one transaction. */
+  #sendSoon(): void {
+    if (this.#appending || this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      if (!this.#appending && this.#trouble === undefined) this.#send();
+    });
   }
 
   #send(): void {

@@ -1,4 +1,5 @@
-import type { Server, ServerOptions } from "node:http";
+import { createServer } from "node:http";
+import type { RequestListener, Server, ServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { LogController } from "fastify";
 import type {
@@ -12,6 +13,8 @@ import type {
 import { Failure } from "../core/errors.ts";
 import { exposeClientCertificate } from "./client-certificate.ts";
 import { failureOf } from "./failure-of.ts";
+import { leanFront } from "./lean-front.ts";
+import type { LeanRoute } from "./lean-front.ts";
 import { HTTP_LIMITS } from "./limits.ts";
 import type { PresentFailure } from "./raw-reply.ts";
 import { newRequestId, rawReply, replyHeaders } from "./raw-reply.ts";
@@ -50,6 +53,8 @@ export interface AppOptions {
   readonly observe?: (operation: string, status: number, seconds: number) => void;
   /** Without it the application speaks plain HTTP. */
   readonly tls?: TlsFront;
+  /** Routes that are served without Fastify where a request is plain; Fastify has them too. */
+  readonly leanRoutes?: readonly LeanRoute[];
 }
 
 /** The Fastify application without routes. Routes are added by the protocols, before `ready`. */
@@ -74,7 +79,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     keepAliveTimeout: HTTP_LIMITS.idleTimeoutMs,
     requestTimeout: HTTP_LIMITS.requestTimeoutMs,
     http,
-    ...(tls && { serverFactory: serverFactory(tls, http) }),
+    serverFactory: serverFactory(options, http, () => stopping),
     routerOptions: { maxParamLength: HTTP_LIMITS.pathParameterLength },
     forceCloseConnections: "idle",
     // Fastify's own 503 has another form; the hook below refuses in ours.
@@ -131,14 +136,25 @@ export function buildApp(options: AppOptions): FastifyInstance {
   return app;
 }
 
-/** Servers of the TLS front, with the timeouts that Fastify sets only on servers that it makes itself. */
-function serverFactory(tls: TlsFront, http: ServerOptions): FastifyServerFactory<Server> {
-  return (handler) =>
-    tls.createServer(handler, {
-      ...http,
-      keepAliveTimeout: HTTP_LIMITS.idleTimeoutMs,
-      requestTimeout: HTTP_LIMITS.requestTimeoutMs,
-    });
+/** Servers with the timeouts that Fastify sets only on those that it makes itself. */
+function serverFactory(
+  { tls, leanRoutes = [], log, presentFailure, observe }: AppOptions,
+  http: ServerOptions,
+  isStopping: () => boolean,
+): FastifyServerFactory<Server> {
+  const lean = leanFront(leanRoutes, { log, presentFailure, observe, isStopping });
+  const settings = {
+    ...http,
+    keepAliveTimeout: HTTP_LIMITS.idleTimeoutMs,
+    requestTimeout: HTTP_LIMITS.requestTimeoutMs,
+  };
+  return (handler) => {
+    const listener: RequestListener = (request, response) => {
+      const isUsual = !isStopping() && tls?.isCurrent(request.socket) !== false;
+      if (!isUsual || !lean(request, response)) handler(request, response);
+    };
+    return tls ? tls.createServer(listener, settings) : createServer(settings, listener);
+  };
 }
 
 /** Status of what Node's HTTP parser refuses before there is a request. */

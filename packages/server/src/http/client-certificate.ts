@@ -28,7 +28,8 @@ export function exposeClientCertificate(app: FastifyInstance): void {
   });
 }
 
-function certificateOf(socket: Socket): ClientCertificate | undefined {
+/** Of the client at the other end; undefined without mutual TLS. */
+export function certificateOf(socket: Socket): ClientCertificate | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const known = KNOWN.get(socket);
   if (known !== undefined) return known;

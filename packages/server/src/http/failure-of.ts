@@ -2,6 +2,9 @@ import type { FastifyBaseLogger } from "fastify";
 import { Failure, isFailure } from "../core/errors.ts";
 import type { FailureCode } from "../core/errors.ts";
 
+/** What is said of a body that cannot be parsed. */
+export const NOT_JSON = "The body is not JSON, or has a member that JSON here may not have.";
+
 /** What Fastify itself refuses, as failures: code, sentence, and the part of the request at fault. */
 const REFUSALS: Readonly<Record<string, readonly [FailureCode, string | undefined, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ["body-too-large", undefined, "body"],
@@ -10,11 +13,7 @@ const REFUSALS: Readonly<Record<string, readonly [FailureCode, string | undefine
     "Bodies are JSON: send `content-type: application/json`.",
     "content-type",
   ],
-  FST_ERR_CTP_INVALID_JSON_BODY: [
-    "invalid-request",
-    "The body is not JSON, or has a member that JSON here may not have.",
-    "body",
-  ],
+  FST_ERR_CTP_INVALID_JSON_BODY: ["invalid-request", NOT_JSON, "body"],
   FST_ERR_CTP_EMPTY_JSON_BODY: [
     "invalid-request",
     "The body is empty, though its content type says JSON.",

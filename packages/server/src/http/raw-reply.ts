@@ -15,9 +15,11 @@ export function newRequestId(): string {
   return `req-${randomUUID()}`;
 }
 
-/** Headers of every reply: none is kept by a cache, or taken for something else than it says. */
+/** Every reply has these: none is kept by a cache, or taken for something else than it says. */
+export const FIXED_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
+
 export function replyHeaders(requestId: string): Record<string, string> {
-  return { "cache-control": "no-store", "x-content-type-options": "nosniff", "x-request-id": requestId };
+  return { ...FIXED_HEADERS, "x-request-id": requestId };
 }
 
 /** The whole reply as text, for connections on which there is no request: `status` with its reason phrase. */

@@ -1,6 +1,6 @@
 import { AjvCompiler } from "@fastify/ajv-compiler";
 import type { FastifySchemaCompiler } from "fastify";
-import { Failure } from "../core/errors.ts";
+import { Failure, isFailure } from "../core/errors.ts";
 import { HTTP_LIMITS } from "./limits.ts";
 
 /**
@@ -25,15 +25,29 @@ const compiler = (coerceTypes: boolean) => AjvCompiler()({}, { customOptions: { 
 const compileStrictly = compiler(false);
 const compileCoercing = compiler(true);
 
-/** Compiles a schema of a route; what does not match becomes `invalid-request`, with the member at fault as `field`. */
-export const compileValidator: FastifySchemaCompiler<unknown> = (route) => {
+type Part = Parameters<FastifySchemaCompiler<unknown>>[0];
+
+/** A function that throws what does not match as `invalid-request`, with the member at fault as `field`. */
+export function validatorOf(route: Part): (value: unknown) => void {
   const part = route.httpPart ?? "body";
   const compile = part === "querystring" ? compileCoercing : compileStrictly;
   const validate = compile(route);
+  return (value) => {
+    if (validate(value) !== true) throw refusal(validate.errors ?? [], part);
+  };
+}
+
+/** As `validatorOf`, in the form that Fastify asks for. */
+export const compileValidator: FastifySchemaCompiler<unknown> = (route) => {
+  const validate = validatorOf(route);
   return (value: unknown) => {
-    if (validate(value) === true) return true;
-    const errors: readonly SchemaError[] = validate.errors ?? [];
-    return { error: refusal(errors, part) };
+    try {
+      validate(value);
+      return true;
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      return { error };
+    }
   };
 };
 

@@ -1,7 +1,7 @@
 import type { Principal, PrincipalRecord, TokenRecord } from "./principal.ts";
 import type { VouchedRows } from "./vouched-rows.ts";
 import type { Clock } from "../clock.ts";
-import { accessTokenHash } from "../crypto/access-token.ts";
+import { accessTokenHash, accessTokenName } from "../crypto/access-token.ts";
 import { timingSafeEqual } from "../crypto/timing-safe-equal.ts";
 import { Failure } from "../errors.ts";
 import { BoundedCache } from "../hierarchy/bounded-cache.ts";
@@ -69,8 +69,7 @@ export class Authentication {
   }
 
   #ofToken(token: string): Promise<Proved> {
-    const hash = accessTokenHash(token);
-    return this.#once(Buffer.from(hash).toString("latin1"), () => this.#proveToken(hash));
+    return this.#once(accessTokenName(token), () => this.#proveToken(accessTokenHash(token)));
   }
 
   #ofCertificate(certificate: string | undefined): Promise<Proved> {
@@ -78,8 +77,8 @@ export class Authentication {
     return this.#once(`certificate ${certificate}`, () => this.#proveCertificate(certificate));
   }
 
-  #once(name: string, prove: () => Promise<Proved>): Promise<Proved> {
-    return this.#proved.use(name, prove, (found) => Promise.resolve(found));
+  async #once(name: string, prove: () => Promise<Proved>): Promise<Proved> {
+    return this.#proved.find(name) ?? (await this.#proved.use(name, prove, async (found) => found));
   }
 
   async #proveToken(hash: Uint8Array): Promise<Proved> {

@@ -15,3 +15,8 @@ export function newAccessToken(): string {
 export function accessTokenHash(token: string): Uint8Array {
   return hash("sha256", token, "buffer");
 }
+
+/** The same as text: a name for what is found by it, which costs a third of what the bytes cost. */
+export function accessTokenName(token: string): string {
+  return hash("sha256", token, "base64");
+}

@@ -33,6 +33,14 @@ export class BoundedCache<Value> {
     return this.#entries.size;
   }
 
+  /** The value if it is there, for values that stay valid when they are released. */
+  find(key: string): Value | undefined {
+    const entry = this.#entries.get(key);
+    if (entry?.value === undefined) return undefined;
+    entry.used = true;
+    return entry.value;
+  }
+
   /** Runs `use` with the value, which stays valid until `use` has settled. */
   async use<Result>(
     key: string,

@@ -29,8 +29,10 @@ export class KeyDirectory {
    * By id or by name. The reserved project does not exist for callers.
    * @throws Failure `project-not-found`.
    */
-  project(ref: string): Promise<ProjectRecord> {
-    return this.#projects.use(
+  async project(ref: string): Promise<ProjectRecord> {
+    const found = this.#projects.find(ref);
+    if (found) return found;
+    return await this.#projects.use(
       ref,
       async () => {
         const project = await this.#ports.store.findProject({ ref });
@@ -47,9 +49,12 @@ export class KeyDirectory {
    * By id or by name within the project.
    * @throws Failure `key-not-found`, `record-not-vouched`.
    */
-  key(projectId: ProjectId, ref: string): Promise<KeyRecord> {
-    return this.#keys.use(
-      `${projectId}/${ref}`,
+  async key(projectId: ProjectId, ref: string): Promise<KeyRecord> {
+    const name = `${projectId}/${ref}`;
+    const found = this.#keys.find(name);
+    if (found) return found;
+    return await this.#keys.use(
+      name,
       async () => {
         const key = await this.#ports.store.findKey({ projectId, ref });
         if (!key)
@@ -61,9 +66,12 @@ export class KeyDirectory {
   }
 
   /** @throws Failure `key-not-found`, `record-not-vouched`. */
-  version(key: KeyRecord, version: number): Promise<KeyVersionRecord> {
-    return this.#versions.use(
-      `${key.id}/${version}`,
+  async version(key: KeyRecord, version: number): Promise<KeyVersionRecord> {
+    const name = `${key.id}/${version}`;
+    const found = this.#versions.find(name);
+    if (found) return found;
+    return await this.#versions.use(
+      name,
       async () => {
         const found = await this.#ports.store.readKeyVersion({ keyId: key.id, version });
         if (found?.projectId !== key.projectId) {

@@ -25,27 +25,37 @@ export interface Admission {
   readonly revocations: number;
 }
 
+/** What a request says before its body is read. */
+export interface Asking {
+  /** Id of the request. */
+  readonly id: string;
+  readonly authorization: string | undefined;
+  /** SHA-256 of the client certificate that was verified in the handshake, in lower-case hex. */
+  readonly certificate: string | undefined;
+  /** What the path names. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
 /**
- * The principal that calls `route`, proved by its token or, where there is no `Authorization` at all, by the verified
- * certificate of the connection, and allowed by one of its roles.
+ * The principal that calls, proved by its token or, where there is no `Authorization` at all, by the verified
+ * certificate of the connection.
  */
-export async function authorize(
+export async function authenticate(
   gate: Gate,
-  route: GuardedRouteName,
-  request: {
-    readonly authorization: string | undefined;
-    /** SHA-256 of the client certificate that was verified in the handshake, in lower-case hex. */
-    readonly certificate: string | undefined;
-    readonly params: unknown;
-  },
-): Promise<Admission> {
-  const { authorization, certificate } = request;
+  { authorization, certificate }: Pick<Asking, "authorization" | "certificate">,
+): Promise<Principal> {
   const token = BEARER.exec(authorization ?? "")?.[1];
   if (token === undefined && (authorization !== undefined || certificate === undefined))
     throw new Failure("unauthenticated", "The request carries no bearer token.");
-  const revocations = gate.revocations.seen;
-  const caller = await gate.authenticate({ token, certificate });
-  const { project, principal } = request.params as { project?: string; principal?: string };
+  return await gate.authenticate({ token, certificate });
+}
+
+/** Admits a caller to a route by its roles. */
+export async function admitTo(
+  gate: Gate,
+  route: GuardedRouteName,
+  caller: Principal,
+  { project, principal }: Asking["params"],
+): Promise<void> {
   await gate.admit(caller, { route, ...ROUTE_ROLES[route], project, principal });
-  return { caller, revocations };
 }

@@ -49,7 +49,7 @@ import { sign } from "../../core/operations/sign.ts";
 import { verify } from "../../core/operations/verify.ts";
 import { PAGE_ITEMS, pageInput, pageView } from "./page-view.ts";
 import { principalHandlers } from "./principal-handlers.ts";
-import type { NativeHandlers, SignInHandlers } from "./routes.ts";
+import type { NativeHandlers, SignInHandlers } from "./call.ts";
 import { signInHandlers } from "./sign-in-handlers.ts";
 import {
   auditRecordView,

@@ -13,7 +13,7 @@ import { createToken } from "../../core/operations/create-token.ts";
 import { revokeToken } from "../../core/operations/revoke-token.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { pageInput, pageView } from "./page-view.ts";
-import type { NativeHandlers } from "./routes.ts";
+import type { NativeHandlers } from "./call.ts";
 import { principalView, tokenView } from "./translate.ts";
 
 type PrincipalRoute =

@@ -22,7 +22,7 @@ import type { Gate } from "./auth.ts";
 import { presentFailure } from "./errors.ts";
 import { isListedRoute, OPEN_ROUTES, ROUTE_ROLES, SIGN_IN_ROUTES } from "./roles.ts";
 import { registerNativeRoutes } from "./routes.ts";
-import type { NativeRoutes } from "./routes.ts";
+import type { NativePorts } from "./call.ts";
 
 const ALL = Object.keys(ROUTES) as RouteName[];
 /** Those that need a caller. */
@@ -111,7 +111,7 @@ const handlers = Object.fromEntries(
         : override();
     },
   ]),
-) as unknown as NativeRoutes["handlers"];
+) as unknown as NativePorts["handlers"];
 
 /** The token is the name of the role. */
 async function authenticate({ token }: Credentials) {

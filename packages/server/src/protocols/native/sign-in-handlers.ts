@@ -1,7 +1,7 @@
 import { isFailure } from "../../core/errors.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import { beginSignIn, signIn } from "../../core/operations/sign-in.ts";
-import type { SignInHandlers } from "./routes.ts";
+import type { SignInHandlers } from "./call.ts";
 import { at, principalView, tokenView } from "./translate.ts";
 
 /** The routes by which a person becomes a principal. What fails is noted, without the ID token. */
