@@ -96,7 +96,7 @@ async function measure(target: LoadTarget, connections: number): Promise<Round> 
   const { requests, latencies } = await closedLoop(target, connections, SECONDS * 1000);
   const seconds = (performance.now() - begun) / 1000;
   const after = await metricsOf(target);
-  const delay = after("claviger_nodejs_eventloop_lag_p99_seconds");
+  const delay = after('claviger_event_loop_delay_seconds{quantile="0.99"}');
   return {
     perSecond: requests / seconds,
     p99Ms: percentileMs(latencies, 99) ?? 0,
@@ -110,7 +110,7 @@ type Metrics = (name: string) => number | undefined;
 async function metricsOf({ address }: LoadTarget): Promise<Metrics> {
   const text = await (await fetch(new URL("/metrics", address))).text();
   return (name) => {
-    const value = new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1];
+    const value = new RegExp(`^${RegExp.escape(name)} (\\S+)$`, "m").exec(text)?.[1];
     return value === undefined ? undefined : Number(value);
   };
 }

@@ -35,6 +35,23 @@ test("says for how long the event loop had work", async () => {
   expect((await active()) - before).toBeGreaterThan(0.05);
 });
 
+test("says how late the event loop comes, without the time between two samples", async () => {
+  const metrics = metricsOf(() => NOTHING);
+  const delay = async (quantile: string) => {
+    const text = await metrics.text();
+    return Number(
+      new RegExp(`^claviger_event_loop_delay_seconds{quantile="${quantile}"} (\\S+)$`, "m").exec(text)?.[1],
+    );
+  };
+  // The median of some short while: a machine that is busy all the time makes every loop late.
+  await expect.poll(() => delay("0.5"), { interval: 100, timeout: 4000 }).toBeLessThan(0.009);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const endMs = performance.now() + 60;
+  while (performance.now() < endMs);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(await delay("1")).toBeGreaterThan(0.04);
+});
+
 test("every metric has the prefix", async () => {
   const text = await metricsOf(() => NOTHING).text();
   const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);

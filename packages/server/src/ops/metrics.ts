@@ -1,6 +1,5 @@
-import { performance } from "node:perf_hooks";
-import type { EventLoopUtilization } from "node:perf_hooks";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { addEventLoopMetrics } from "./event-loop-metrics.ts";
 
 /** The state that gauges show; asked for at each scrape, so it is what is true then. */
 export interface GaugeReadings {
@@ -69,16 +68,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     registers,
   }).set({ version: sources.version, node: process.version }, 1);
 
-  new Counter({
-    name: "claviger_event_loop_active_seconds_total",
-    help: "Time in which the event loop had work; its rate is the share of what the daemon can take",
-    registers,
-    collect() {
-      const { active }: EventLoopUtilization = performance.eventLoopUtilization();
-      this.reset();
-      this.inc(active / 1000);
-    },
-  });
+  addEventLoopMetrics(registry);
 
   const setGauges = stateGauges(registry);
   return {
