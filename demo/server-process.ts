@@ -32,7 +32,7 @@ export async function startServer(
     CLAVIGER_LISTEN: "127.0.0.1:0",
     CLAVIGER_LOG_LEVEL: "warn",
   };
-  const child = spawn(process.execPath, ["--disable-sigusr1", CLAVIGERD, "serve"], {
+  const child = spawn(process.execPath, [CLAVIGERD, "serve"], {
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -14,7 +14,7 @@ const NODE_MAJOR = 26;
 
 /** What each task runs: the arguments for Node.js, from those that follow the task. Undefined: wrong usage. */
 const TASKS = {
-  start: (args) => ["--disable-sigusr1", at("packages/server/bin/clavigerd.js"), "serve", ...args],
+  start: (args) => [at("packages/server/bin/clavigerd.js"), "serve", ...args],
   cli: (args) => [at("packages/cli/src/main.ts"), ...args],
   demo: (args) => [at("demo/main.ts"), ...args],
   bench: ([name, ...args]) => (benches().includes(name) ? [at(`bench/${name}.ts`), ...args] : undefined),
@@ -46,12 +46,7 @@ await install();
 await checkNode();
 // What the task starts by name is what npm scripts would find: the project's own programs first.
 const env = { ...process.env, PATH: `${BIN}${delimiter}${process.env.PATH}` };
-// A core dump of the daemon would hold keys. Node.js cannot set its own limits, so a shell does it on the way.
-const [program, programArgs] =
-  task === "start" && process.platform !== "win32"
-    ? ["/bin/sh", ["-c", 'ulimit -c 0; exec "$0" "$@"', NODE, ...nodeArgs]]
-    : [NODE, nodeArgs];
-const { status } = await runChild(program, programArgs, { env });
+const { status } = await runChild(NODE, nodeArgs, { env });
 process.exit(status);
 
 function at(path) {

@@ -42,11 +42,17 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry, prefix: "claviger_" });
 
-  const requests = new Counter({
+  /** Requests since the last scrape: the counter takes ten times as long to find its labels. */
+  const answered = new Map<string, { readonly operation: string; readonly code: number; count: number }>();
+  new Counter({
     name: "claviger_http_requests_total",
     help: "Requests answered, by operation and HTTP status",
     labelNames: ["operation", "code"],
     registers,
+    collect() {
+      for (const { operation, code, count } of answered.values()) this.inc({ operation, code }, count);
+      answered.clear();
+    },
   });
   const durations = new Histogram({
     name: "claviger_http_request_duration_seconds",
@@ -79,7 +85,10 @@ export function createMetrics(sources: MetricsSources): Metrics {
     },
     countAlarm: (alarm) => alarms.inc({ alarm }),
     observe: (operation, status, seconds) => {
-      requests.inc({ operation, code: String(status) });
+      const name = `${status} ${operation}`;
+      const one = answered.get(name);
+      if (one) one.count += 1;
+      else answered.set(name, { operation, code: status, count: 1 });
       durations.observe({ operation }, seconds);
     },
   };

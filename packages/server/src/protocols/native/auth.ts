@@ -51,11 +51,11 @@ export async function authenticate(
 }
 
 /** Admits a caller to a route by its roles. */
-export async function admitTo(
+export function admitTo(
   gate: Gate,
   route: GuardedRouteName,
   caller: Principal,
   { project, principal }: Asking["params"],
 ): Promise<void> {
-  await gate.admit(caller, { route, ...ROUTE_ROLES[route], project, principal });
+  return gate.admit(caller, { route, ...ROUTE_ROLES[route], project, principal });
 }

@@ -71,9 +71,9 @@ export class SqliteConnection {
 
   #transact<Result>(begin: "BEGIN" | "BEGIN IMMEDIATE", script: Script<Result>): Result {
     try {
-      this.#db.exec(begin);
+      this.#prepare(begin).run();
       const result = this.#drive(script);
-      this.#db.exec("COMMIT");
+      this.#prepare("COMMIT").run();
       return result;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
