@@ -52,7 +52,14 @@ export class Authentication {
     token,
     certificate,
   }: Credentials): Promise<{ readonly principal: Principal; readonly record: PrincipalRecord }> {
-    const proved = await (token === undefined ? this.#ofCertificate(certificate) : this.#ofToken(token));
+    const name = token === undefined ? `certificate ${certificate}` : accessTokenName(token);
+    const proved =
+      this.#proved.find(name) ??
+      (await this.#proved.use(
+        name,
+        () => this.#prove({ token, certificate }),
+        async (found) => found,
+      ));
     if (proved.token?.revokedAtMs !== undefined) throw new Failure("token-revoked");
     const expiresAtMs = proved.token?.expiresAtMs;
     if (expiresAtMs !== undefined && this.#ports.clock.nowMs() >= expiresAtMs)
@@ -68,17 +75,10 @@ export class Authentication {
     this.#proved.drop(() => true);
   }
 
-  #ofToken(token: string): Promise<Proved> {
-    return this.#once(accessTokenName(token), () => this.#proveToken(accessTokenHash(token)));
-  }
-
-  #ofCertificate(certificate: string | undefined): Promise<Proved> {
-    if (certificate === undefined) throw new Failure("unauthenticated");
-    return this.#once(`certificate ${certificate}`, () => this.#proveCertificate(certificate));
-  }
-
-  async #once(name: string, prove: () => Promise<Proved>): Promise<Proved> {
-    return this.#proved.find(name) ?? (await this.#proved.use(name, prove, async (found) => found));
+  async #prove({ token, certificate }: Credentials): Promise<Proved> {
+    if (token !== undefined) return await this.#proveToken(accessTokenHash(token));
+    if (certificate !== undefined) return await this.#proveCertificate(certificate);
+    throw new Failure("unauthenticated");
   }
 
   async #proveToken(hash: Uint8Array): Promise<Proved> {

@@ -46,8 +46,8 @@ export class RequestLog {
   }
 
   /** Records what came of a request that changes nothing. @throws Failure `audit-unavailable`: the reply is withheld. */
-  async done(record: RecordedRequest, outcome: "allowed" | FailureCode): Promise<void> {
-    await this.#ports.log.append(this.#draftOf(record, outcome));
+  done(record: RecordedRequest, outcome: "allowed" | FailureCode): Promise<void> {
+    return this.#ports.log.append(this.#draftOf(record, outcome));
   }
 
   /**

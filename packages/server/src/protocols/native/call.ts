@@ -79,9 +79,7 @@ export class GuardedCall<R extends GuardedRouteName> implements NativeCall {
       this.#isRecorded = true;
       return await requestLog.changing(this.#record(), () => this.#handle(input, caller));
     }
-    return KEY_BEARING.has(this.#name)
-      ? await this.#whileAdmitted(this.#admission, input)
-      : await this.#act(input, caller);
+    return await this.#whileAdmitted(this.#admission, input);
   }
 
   async refused(error: unknown): Promise<unknown> {
@@ -102,21 +100,18 @@ export class GuardedCall<R extends GuardedRouteName> implements NativeCall {
     return handle(input, caller, this.#touched);
   }
 
-  async #act(input: RouteInput<R>, caller: Principal): Promise<RouteReply<R>> {
-    const reply = await this.#handle(input, caller);
-    if (ROUTE_RECORDING[this.#name] === "use") await this.#ports.requestLog.done(this.#record(), "allowed");
-    return reply;
-  }
-
   /**
-   * What is replied if nothing was revoked since the caller was let in; else the caller is let in anew, or refused, and
-   * it is done again: what was found out under rights that may be gone does not leave.
+   * What is replied. If the reply bears a key, it leaves only if nothing was revoked since the caller was let in; else the
+   * caller is let in anew, or refused, and it is done again: what was found out under rights that may be gone does not leave.
    */
   async #whileAdmitted(admission: Admission, input: RouteInput<R>): Promise<RouteReply<R>> {
+    const { gate, requestLog } = this.#ports;
     let admitted = admission;
     for (let times = 1; times <= ADMISSIONS; times += 1) {
-      const reply = await this.#act(input, admitted.caller);
-      if ((await this.#ports.gate.revocations.read()) === admitted.revocations) return reply;
+      const reply = await this.#handle(input, admitted.caller);
+      if (ROUTE_RECORDING[this.#name] === "use") await requestLog.done(this.#record(), "allowed");
+      if (!KEY_BEARING.has(this.#name)) return reply;
+      if ((await gate.revocations.read()) === admitted.revocations) return reply;
       admitted = await this.#admit();
     }
     throw new Failure("rights-moved");
