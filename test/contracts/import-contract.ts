@@ -1,6 +1,6 @@
 import { constants, createCipheriv, createPublicKey, createSecretKey, publicEncrypt } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PAYLOAD_SUITES } from "../../packages/server/src/core/crypto/payload-suite.ts";
+import { PAYLOAD_SUITES, PayloadKey } from "../../packages/server/src/core/crypto/payload-suite.ts";
 import type { ImportAlgorithm } from "../../packages/server/src/core/crypto/import-wrap.ts";
 import { reveal } from "../../packages/server/src/core/secret/secret-bytes.ts";
 import type { CryptoUnit, KekHandle } from "../../packages/server/src/core/unit/crypto-unit.ts";
@@ -52,7 +52,7 @@ export function importContract(name: string, makeUnits: MakeUnits): void {
         const wrapped = await bring(WRAP[algorithm](token.publicKey, MATERIAL), algorithm);
         using material = await unit.materials.open(kek, wrapped);
         const { nonce, sealed } = PAYLOAD_SUITES[1].seal(
-          createSecretKey(MATERIAL),
+          new PayloadKey(createSecretKey(MATERIAL)),
           Buffer.from("plain"),
           aad,
         );

@@ -7,8 +7,8 @@ import { keyCheckValue } from "../../packages/server/src/core/crypto/key-check-v
 import { masterKeyPairOf } from "../../packages/server/src/core/crypto/master-key-pair.ts";
 import { payloadAad } from "../../packages/server/src/core/crypto/payload-aad.ts";
 import {
-  deriveMacKey,
   PAYLOAD_SUITES,
+  PayloadKey,
   payloadMac,
 } from "../../packages/server/src/core/crypto/payload-suite.ts";
 import { verificationPattern } from "../../packages/server/src/core/crypto/verification-pattern.ts";
@@ -26,7 +26,7 @@ import vectors from "./wrapped-key-format.json" with { type: "json" };
  * The formats of docs/wrapped-key-format.md, twice: as the code has them, and below as the page says them, with
  * plain node:crypto calls and nothing of the code. Both must give the committed vectors, which never change.
  */
-const { masterKey, kek, material, payload, mac } = vectors;
+const { masterKey, kek, material, payload, payload2, mac } = vectors;
 
 const bytes = (hex: string): Buffer => Buffer.from(hex, "hex");
 const hex = (data: Uint8Array): string => Buffer.from(data).toString("hex");
@@ -115,6 +115,35 @@ describe("as the page says it, with plain node:crypto", () => {
     expect(hex(ciphertext)).toBe(payload.ciphertext);
   });
 
+  test("sealed payload and ciphertext of suite 2", () => {
+    const { keyId, keyVersion } = payload;
+    const { nonce, messageKey } = payload2;
+    const blocks = createCipheriv(
+      "aes-256-ecb",
+      kdf(material.material, "claviger payload 2", Buffer.alloc(0)),
+      null,
+    );
+    const l = BigInt(`0x${hex(blocks.update(Buffer.alloc(16)))}`);
+    const k1 = BigInt.asUintN(128, l << 1n) ^ (l >> 127n === 1n ? 0x87n : 0n);
+    const block = (counter: number) => {
+      const m = BigInt(
+        `0x${hex(Buffer.concat([Buffer.of(0, counter, 0x58, 0), bytes(nonce).subarray(0, 12)]))}`,
+      );
+      return blocks.update(bytes((m ^ k1).toString(16).padStart(32, "0")));
+    };
+    const key = Buffer.concat([block(1), block(2)]);
+    expect(hex(key)).toBe(messageKey);
+    const cipher = createCipheriv("aes-256-gcm", key, bytes(nonce).subarray(12)).setAAD(bytes(payload.aad));
+    const sealed = Buffer.concat([
+      cipher.update(bytes(payload.plaintext)),
+      cipher.final(),
+      cipher.getAuthTag(),
+    ]);
+    expect(hex(sealed)).toBe(payload2.sealed);
+    const ciphertext = Buffer.concat([Buffer.of(0xc1, 2), id(keyId), u32(keyVersion), bytes(nonce), sealed]);
+    expect(hex(ciphertext)).toBe(payload2.ciphertext);
+  });
+
   test("MAC", () => {
     expect(hex(hmac(kdf(material.material, "claviger mac 1", Buffer.alloc(0)), bytes(mac.data)))).toBe(
       mac.mac,
@@ -123,7 +152,7 @@ describe("as the page says it, with plain node:crypto", () => {
 
   test("a payload that the code seals now opens", () => {
     const aad = bytes(payload.aad);
-    const key = createSecretKey(bytes(material.material));
+    const key = new PayloadKey(createSecretKey(bytes(material.material)));
     const { nonce, sealed } = PAYLOAD_SUITES[1].seal(key, bytes(payload.plaintext), aad);
     const messageKey = kdf(material.material, "claviger payload 1", Buffer.from(nonce));
     const decipher = createDecipheriv("aes-256-gcm", messageKey, Buffer.alloc(12)).setAAD(aad);
@@ -143,7 +172,7 @@ describe("as the code has it", () => {
     projectId: kek.projectId as ProjectId,
     kekId: kek.kekId as KekId,
   };
-  const key = createSecretKey(bytes(material.material));
+  const key = new PayloadKey(createSecretKey(bytes(material.material)));
 
   test("verification pattern and key check value", () => {
     expect(vp).toBe(masterKey.vp);
@@ -186,7 +215,21 @@ describe("as the code has it", () => {
     expect(hex(Buffer.from(PAYLOAD_SUITES[parsed.suite].open(key, parsed, aad)))).toBe(payload.plaintext);
   });
 
+  test("sealed payload and ciphertext of suite 2", () => {
+    const parsed = parseCiphertext(bytes(payload2.ciphertext));
+    expect(parsed).toEqual({
+      keyId: payload.keyId,
+      keyVersion: payload.keyVersion,
+      suite: 2,
+      nonce: bytes(payload2.nonce),
+      sealed: bytes(payload2.sealed),
+    });
+    expect(hex(encodeCiphertext(parsed))).toBe(payload2.ciphertext);
+    const opened = PAYLOAD_SUITES[parsed.suite].open(key, parsed, bytes(payload.aad));
+    expect(hex(Buffer.from(opened))).toBe(payload.plaintext);
+  });
+
   test("MAC", () => {
-    expect(hex(payloadMac(deriveMacKey(key), bytes(mac.data)))).toBe(mac.mac);
+    expect(hex(payloadMac(key, bytes(mac.data)))).toBe(mac.mac);
   });
 });

@@ -3,15 +3,19 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isFailure } from "../errors.ts";
 import type { KeyId } from "../ids.ts";
-import { CIPHERTEXT_OVERHEAD_BYTES, encodeCiphertext, parseCiphertext } from "./ciphertext.ts";
+import { encodeCiphertext, parseCiphertext } from "./ciphertext.ts";
 
-const parts = fc.record({
-  keyId: fc.uuid().map((id) => id as KeyId),
-  keyVersion: fc.integer({ min: 1, max: 0xffffffff }),
-  suite: fc.constant(1 as const),
-  nonce: fc.uint8Array({ minLength: 16, maxLength: 16 }),
-  sealed: fc.uint8Array({ minLength: 16, maxLength: 64 }),
-});
+const HEADER_BYTES = 22;
+
+const partsOf = <Suite extends 1 | 2>(suite: Suite, nonceBytes: number) =>
+  fc.record({
+    keyId: fc.uuid().map((id) => id as KeyId),
+    keyVersion: fc.integer({ min: 1, max: 0xffffffff }),
+    suite: fc.constant(suite),
+    nonce: fc.uint8Array({ minLength: nonceBytes, maxLength: nonceBytes }),
+    sealed: fc.uint8Array({ minLength: 16, maxLength: 64 }),
+  });
+const parts = fc.oneof(partsOf(1, 16), partsOf(2, 24));
 
 function refused(bytes: Uint8Array): boolean {
   try {
@@ -26,7 +30,7 @@ test("gives back the parts, also from within a larger buffer", () => {
   fc.assert(
     fc.property(parts, fc.nat(5), (given, before) => {
       const encoded = encodeCiphertext(given);
-      expect(encoded.byteLength).toBe(CIPHERTEXT_OVERHEAD_BYTES + given.sealed.byteLength - 16);
+      expect(encoded.byteLength).toBe(HEADER_BYTES + given.nonce.byteLength + given.sealed.byteLength);
       const within = Buffer.concat([Buffer.alloc(before), encoded]).subarray(before);
       const parsed = parseCiphertext(within);
       expect({
@@ -42,23 +46,29 @@ test("gives back the parts, also from within a larger buffer", () => {
   );
 });
 
-test("refuses every truncation, another format, an unknown suite and version 0", () => {
-  const whole = encodeCiphertext({
-    keyId: randomUUID() as KeyId,
-    keyVersion: 7,
-    suite: 1,
-    nonce: randomBytes(16),
-    sealed: randomBytes(16),
-  });
-  for (let length = 0; length < whole.byteLength; length++)
-    expect(refused(whole.subarray(0, length))).toBe(true);
-  expect(refused(whole)).toBe(false);
-  const changed = (at: number, value: number) =>
-    Uint8Array.from(whole, (byte, i) => (i === at ? value : byte));
-  expect(refused(changed(0, 0xc2))).toBe(true);
-  expect(refused(changed(1, 2))).toBe(true);
-  expect(refused(changed(21, 0))).toBe(true);
-});
+test.for([
+  [1, 16],
+  [2, 24],
+] as const)(
+  "refuses every truncation of suite %i, another format, an unknown suite and version 0",
+  ([suite, nonceBytes]) => {
+    const whole = encodeCiphertext({
+      keyId: randomUUID() as KeyId,
+      keyVersion: 7,
+      suite,
+      nonce: randomBytes(nonceBytes),
+      sealed: randomBytes(16),
+    });
+    for (let length = 0; length < whole.byteLength; length++)
+      expect(refused(whole.subarray(0, length))).toBe(true);
+    expect(refused(whole)).toBe(false);
+    const changed = (at: number, value: number) =>
+      Uint8Array.from(whole, (byte, i) => (i === at ? value : byte));
+    expect(refused(changed(0, 0xc2))).toBe(true);
+    for (const unknown of [0, 3, 255]) expect(refused(changed(1, unknown))).toBe(true);
+    expect(refused(changed(21, 0))).toBe(true);
+  },
+);
 
 test("encodes no parts that it could not parse", () => {
   const good = {
@@ -73,6 +83,7 @@ test("encodes no parts that it could not parse", () => {
     { keyVersion: 2 ** 32 },
     { keyVersion: 1.5 },
     { nonce: randomBytes(15) },
+    { suite: 2 as const },
   ]) {
     expect(() => encodeCiphertext({ ...good, ...bad })).toThrow(RangeError);
   }

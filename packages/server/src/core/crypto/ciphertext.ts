@@ -1,12 +1,12 @@
 import { Failure } from "../errors.ts";
 import type { KeyId } from "../ids.ts";
-import { isPayloadSuite, NONCE_BYTES, TAG_BYTES } from "./payload-suite.ts";
+import { isPayloadSuite, PAYLOAD_SUITES, TAG_BYTES } from "./payload-suite.ts";
 import type { PayloadSuiteNumber } from "./payload-suite.ts";
 import { UUID_BYTES, uuidText, writeUuid } from "./uuid-bytes.ts";
 
 /**
  * The service's self-describing ciphertext (docs/wrapped-key-format.md §5):
- * format 0xC1 ‖ suite ‖ key id (16) ‖ key version (4, big endian) ‖ nonce (16) ‖ ciphertext ‖ tag (16).
+ * format 0xC1 ‖ suite ‖ key id (16) ‖ key version (4, big endian) ‖ nonce (as the suite says) ‖ ciphertext ‖ tag (16).
  * The header is not secret and not trusted: it says which key to try, and the AAD binds what it says.
  */
 export interface Ciphertext {
@@ -22,27 +22,25 @@ const FORMAT = 0xc1;
 const KEY_ID_AT = 2;
 const KEY_VERSION_AT = KEY_ID_AT + UUID_BYTES;
 const NONCE_AT = KEY_VERSION_AT + 4;
-const SEALED_AT = NONCE_AT + NONCE_BYTES;
-
-export const CIPHERTEXT_OVERHEAD_BYTES = SEALED_AT + TAG_BYTES;
 
 export function encodeCiphertext(ciphertext: Ciphertext): Uint8Array<ArrayBuffer> {
-  const { keyVersion, nonce, sealed } = ciphertext;
+  const { keyVersion, nonce, sealed, suite } = ciphertext;
   if (
     !Number.isInteger(keyVersion) ||
     keyVersion < 1 ||
     keyVersion > 0xffffffff ||
-    nonce.byteLength !== NONCE_BYTES
+    nonce.byteLength !== PAYLOAD_SUITES[suite].nonceBytes
   ) {
     throw new RangeError("not the parts of a ciphertext");
   }
-  const bytes = new Uint8Array(SEALED_AT + sealed.byteLength);
+  const sealedAt = NONCE_AT + nonce.byteLength;
+  const bytes = new Uint8Array(sealedAt + sealed.byteLength);
   bytes[0] = FORMAT;
-  bytes[1] = ciphertext.suite;
+  bytes[1] = suite;
   writeUuid(ciphertext.keyId, bytes, KEY_ID_AT);
   viewOf(bytes).setUint32(KEY_VERSION_AT, keyVersion);
   bytes.set(nonce, NONCE_AT);
-  bytes.set(sealed, SEALED_AT);
+  bytes.set(sealed, sealedAt);
   return bytes;
 }
 
@@ -52,15 +50,17 @@ export function encodeCiphertext(ciphertext: Ciphertext): Uint8Array<ArrayBuffer
  */
 export function parseCiphertext(bytes: Uint8Array): Ciphertext {
   const suite = bytes[1] ?? 0;
-  if (bytes.byteLength < CIPHERTEXT_OVERHEAD_BYTES || bytes[0] !== FORMAT || !isPayloadSuite(suite)) refuse();
+  if (bytes[0] !== FORMAT || !isPayloadSuite(suite)) refuse();
+  const sealedAt = NONCE_AT + PAYLOAD_SUITES[suite].nonceBytes;
+  if (bytes.byteLength < sealedAt + TAG_BYTES) refuse();
   const keyVersion = viewOf(bytes).getUint32(KEY_VERSION_AT);
   if (keyVersion === 0) refuse();
   return {
     keyId: uuidText(bytes, KEY_ID_AT) as KeyId,
     keyVersion,
     suite,
-    nonce: bytes.subarray(NONCE_AT, SEALED_AT),
-    sealed: bytes.subarray(SEALED_AT),
+    nonce: bytes.subarray(NONCE_AT, sealedAt),
+    sealed: bytes.subarray(sealedAt),
   };
 }
 

@@ -1,36 +1,59 @@
 import { createSecretKey, randomBytes } from "node:crypto";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { deriveMacKey, isPayloadSuite, PAYLOAD_SUITES, payloadMac } from "./payload-suite.ts";
+import { describe, expect, test } from "vitest";
+import { CURRENT_SUITE, isPayloadSuite, PAYLOAD_SUITES, PayloadKey, payloadMac } from "./payload-suite.ts";
 
-const suite = PAYLOAD_SUITES[1];
-const key = createSecretKey(randomBytes(32));
+const newKey = () => new PayloadKey(createSecretKey(randomBytes(32)));
+const key = newKey();
 
-test("opens what it sealed, with the same key and AAD", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 100 }), (plaintext, aad) => {
-      const message = suite.seal(key, plaintext, aad);
-      expect(message.sealed.byteLength).toBe(plaintext.byteLength + 16);
-      expect(Buffer.from(suite.open(key, message, aad))).toEqual(Buffer.from(plaintext));
-      expect(suite.open(key, message, Buffer.concat([aad, Buffer.of(0)]))).toBe("refused");
-      expect(suite.open(createSecretKey(randomBytes(32)), message, aad)).toBe("refused");
-    }),
-  );
+describe.each(Object.entries(PAYLOAD_SUITES))("suite %s", (_number, suite) => {
+  test("opens what it sealed, with the same key and AAD", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 100 }), (plaintext, aad) => {
+        const message = suite.seal(key, plaintext, aad);
+        expect(message.nonce.byteLength).toBe(suite.nonceBytes);
+        expect(message.sealed.byteLength).toBe(plaintext.byteLength + 16);
+        expect(Buffer.from(suite.open(key, message, aad))).toEqual(Buffer.from(plaintext));
+        expect(suite.open(key, message, Buffer.concat([aad, Buffer.of(0)]))).toBe("refused");
+        expect(suite.open(newKey(), message, aad)).toBe("refused");
+      }),
+    );
+  });
+
+  test("refuses a message with any bit changed, a nonce of another length, and less than a tag", () => {
+    const message = suite.seal(key, Buffer.from("plaintext"), Buffer.alloc(0));
+    for (const part of ["nonce", "sealed"] as const)
+      for (let bit = 0; bit < 8 * message[part].byteLength; bit += 1) {
+        const changed = Uint8Array.from(message[part]);
+        changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        expect(suite.open(key, { ...message, [part]: changed }, Buffer.alloc(0))).toBe("refused");
+      }
+    const { nonce, sealed } = message;
+    expect(suite.open(key, { nonce: nonce.subarray(1), sealed }, Buffer.alloc(0))).toBe("refused");
+    expect(suite.open(key, { nonce, sealed: sealed.subarray(0, 15) }, Buffer.alloc(0))).toBe("refused");
+  });
+
+  test("draws a nonce for each message", () => {
+    const nonces = Array.from({ length: 2000 }, () =>
+      Buffer.from(suite.seal(key, Buffer.alloc(3), Buffer.alloc(3)).nonce).toString("hex"),
+    );
+    expect(new Set(nonces).size).toBe(nonces.length);
+  });
 });
 
-test("draws a nonce for each message", () => {
-  const nonces = Array.from({ length: 2000 }, () =>
-    Buffer.from(suite.seal(key, key.export(), key.export()).nonce).toString("hex"),
-  );
-  expect(new Set(nonces).size).toBe(nonces.length);
+test("a message of one suite does not open as one of another", () => {
+  const aad = Buffer.alloc(0);
+  const { nonce, sealed } = PAYLOAD_SUITES[2].seal(key, Buffer.from("plaintext"), aad);
+  expect(PAYLOAD_SUITES[1].open(key, { nonce: nonce.subarray(0, 16), sealed }, aad)).toBe("refused");
 });
 
 test("knows the suites of its table, and nothing that objects inherit", () => {
-  expect([0, 1, 2, -1, 1.5].map(isPayloadSuite)).toEqual([false, true, false, false, false]);
+  expect([0, 1, 2, 3, -1, 1.5].map(isPayloadSuite)).toEqual([false, true, true, false, false, false]);
+  expect(isPayloadSuite(CURRENT_SUITE)).toBe(true);
 });
 
 test("makes MACs under another key than the material itself", () => {
   const data = Buffer.from("data");
-  expect(payloadMac(deriveMacKey(key), data)).toEqual(payloadMac(deriveMacKey(key), data));
-  expect(payloadMac(deriveMacKey(key), data)).not.toEqual(payloadMac(key, data));
+  expect(payloadMac(key, data)).toEqual(payloadMac(new PayloadKey(key.material), data));
+  expect(key.mac.equals(key.material)).toBe(false);
 });

@@ -7,7 +7,7 @@ import { newWorld, removeTemplate } from "../../../../../test/model/world.ts";
 import { parseCiphertext } from "../crypto/ciphertext.ts";
 import { encodeContext } from "../crypto/encryption-context.ts";
 import { payloadAad } from "../crypto/payload-aad.ts";
-import { PAYLOAD_SUITES } from "../crypto/payload-suite.ts";
+import { PAYLOAD_SUITES, PayloadKey } from "../crypto/payload-suite.ts";
 import type { ImportTokenRecord, KeyRecord, ProjectRecord } from "../hierarchy/records.ts";
 import { reveal } from "../secret/secret-bytes.ts";
 import { cancelKeyDeletion } from "./cancel-key-deletion.ts";
@@ -85,7 +85,9 @@ describe("a key whose material is imported", () => {
     );
     const place = { projectId: project.id, keyId: key.id, keyVersion: 1, purpose: CALLER_PAYLOAD };
     const aad = payloadAad({ ...place, context: encodeContext(context) });
-    expect(PAYLOAD_SUITES[1].open(createSecretKey(MATERIAL), ciphertext, aad)).toEqual(plaintext);
+    expect(
+      PAYLOAD_SUITES[ciphertext.suite].open(new PayloadKey(createSecretKey(MATERIAL)), ciphertext, aad),
+    ).toEqual(plaintext);
   });
 
   test("gets its next version by another import, and older ciphertexts still open", async () => {

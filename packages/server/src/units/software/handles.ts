@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { deriveMacKey } from "../../core/crypto/payload-suite.ts";
+import { PayloadKey } from "../../core/crypto/payload-suite.ts";
 import { Failure } from "../../core/errors.ts";
 import type { UnitAddress } from "../../core/ids.ts";
 import type { SigningSpec } from "../../core/crypto/signature-algorithms.ts";
@@ -48,36 +48,27 @@ export class SoftwareKek implements KekHandle {
   }
 }
 
-/** Opened key material, with its MAC key once that was asked for. */
+/** Opened key material. Disposing it forgets the keys; OpenSSL zeroes the memory of what nothing holds. */
 export class SoftwareMaterial implements MaterialHandle {
   readonly unit: UnitAddress;
   readonly #owner: HandleOwner;
-  #key: KeyObject | undefined;
-  #macKey: KeyObject | undefined;
+  #key: PayloadKey | undefined;
 
   constructor(owner: HandleOwner, key: KeyObject) {
     this.unit = owner.unit;
     this.#owner = owner;
-    this.#key = key;
+    this.#key = new PayloadKey(key);
   }
 
   /** For the material face alone. @throws Failure `internal` for a handle that is not `owner`'s or was disposed. */
-  static keyOf(handle: MaterialHandle, owner: HandleOwner): KeyObject {
+  static keyOf(handle: MaterialHandle, owner: HandleOwner): PayloadKey {
     owner.assertOpen();
     if (!(handle instanceof SoftwareMaterial) || handle.#owner !== owner || !handle.#key) refuse("material");
     return handle.#key;
   }
 
-  /** As `keyOf`, for the key that MACs are made with. */
-  static macKeyOf(handle: MaterialHandle, owner: HandleOwner): KeyObject {
-    owner.assertOpen();
-    if (!(handle instanceof SoftwareMaterial) || handle.#owner !== owner || !handle.#key) refuse("material");
-    return (handle.#macKey ??= deriveMacKey(handle.#key));
-  }
-
   [Symbol.dispose](): void {
     this.#key = undefined;
-    this.#macKey = undefined;
   }
 }
 

@@ -94,7 +94,7 @@ export class SoftwareMaterials implements MaterialFace {
   }
 
   async mac(material: MaterialHandle, data: Uint8Array): Promise<Uint8Array> {
-    return payloadMac(SoftwareMaterial.macKeyOf(material, this.#owner), data);
+    return payloadMac(SoftwareMaterial.keyOf(material, this.#owner), data);
   }
 
   async random(lengthBytes: number): Promise<SecretBytes> {

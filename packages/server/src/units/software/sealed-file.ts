@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { NONCE_BYTES, PAYLOAD_SUITES, TAG_BYTES } from "../../core/crypto/payload-suite.ts";
+import { PAYLOAD_SUITES, PayloadKey, TAG_BYTES } from "../../core/crypto/payload-suite.ts";
 import { randomNonce } from "../../core/crypto/random.ts";
 import { Failure } from "../../core/errors.ts";
 import type { SecretBytes } from "../../core/secret/secret-bytes.ts";
@@ -25,6 +25,7 @@ const SALT_AT = 13;
 const CHECK_AT = SALT_AT + 32;
 const CHECKSUM_AT = CHECK_AT + 32;
 const HEADER_BYTES = CHECKSUM_AT + 32;
+const SUITE = PAYLOAD_SUITES[1];
 
 export const MAX_FILE_BYTES = 1024 * 1024;
 
@@ -53,7 +54,7 @@ export async function newSeal(pin: SecretBytes, kdf: KdfParameters): Promise<Sea
 /** The seal of a file that exists. @throws Failure `unit-file-tampered`, `unit-pin-wrong`. */
 export async function sealOf(file: Uint8Array, pin: SecretBytes): Promise<Seal> {
   const header = Uint8Array.from(file.subarray(0, HEADER_BYTES));
-  if (file.byteLength < HEADER_BYTES + NONCE_BYTES + TAG_BYTES) refuse("it is too short");
+  if (file.byteLength < HEADER_BYTES + SUITE.nonceBytes + TAG_BYTES) refuse("it is too short");
   if (!MAGIC.equals(header.subarray(0, MAGIC.byteLength))) refuse("it does not begin as one");
   if (!timingSafeEqual(checksum(header), header.subarray(CHECKSUM_AT)))
     refuse("the checksum of its header differs");
@@ -68,16 +69,16 @@ export async function sealOf(file: Uint8Array, pin: SecretBytes): Promise<Seal> 
 
 /** The whole file with `state`, which stays the caller's, inside. */
 export function sealState(seal: Seal, state: Uint8Array): Uint8Array {
-  const { nonce, sealed } = PAYLOAD_SUITES[1].seal(seal.sealingKey, state, seal.header);
+  const { nonce, sealed } = SUITE.seal(new PayloadKey(seal.sealingKey), state, seal.header);
   return Buffer.concat([seal.header, nonce, sealed]);
 }
 
 /** The state inside `file`, which the caller wipes. @throws Failure `unit-file-tampered`, also for a file of another seal. */
 export function openState(seal: Seal, file: Uint8Array): Uint8Array {
-  const nonceEnd = HEADER_BYTES + NONCE_BYTES;
+  const nonceEnd = HEADER_BYTES + SUITE.nonceBytes;
   const message = { nonce: file.subarray(HEADER_BYTES, nonceEnd), sealed: file.subarray(nonceEnd) };
   const sameHeader = Buffer.compare(seal.header, file.subarray(0, HEADER_BYTES)) === 0;
-  const state = sameHeader ? PAYLOAD_SUITES[1].open(seal.sealingKey, message, seal.header) : "refused";
+  const state = sameHeader ? SUITE.open(new PayloadKey(seal.sealingKey), message, seal.header) : "refused";
   if (state === "refused") refuse("its state does not open");
   return state;
 }
