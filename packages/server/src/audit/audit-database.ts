@@ -202,8 +202,9 @@ export class AuditDatabase {
   #add(from: Position, records: readonly NewRecord[]): Position {
     let { seq, hash } = from;
     let outbox = this.#outbox;
+    let [lastMs, at] = [Number.NaN, ""];
     for (const { atMs, rest, mark, outbox: number } of records) {
-      const at = this.#timeOf(atMs);
+      if (atMs !== lastMs) [lastMs, at] = [atMs, this.#timeOf(atMs)];
       const text = recordText(seq + 1, at, rest);
       const next = this.#hasher.ofText(hash, text);
       const { changes } = this.#insert.run(from.chainId, seq + 1, next, text, mark ?? null);

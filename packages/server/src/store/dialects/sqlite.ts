@@ -71,9 +71,9 @@ export class SqliteConnection {
 
   #transact<Result>(begin: "BEGIN" | "BEGIN IMMEDIATE", script: Script<Result>): Result {
     try {
-      this.#prepare(begin).run();
+      this.#db.exec(begin);
       const result = this.#drive(script);
-      this.#prepare("COMMIT").run();
+      this.#db.exec("COMMIT");
       return result;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
