@@ -1,4 +1,13 @@
+import type { Clock } from "../clock.ts";
 import type { TokenStore } from "../ports/store.ts";
+
+/** So old the count may be when somebody is let in, that what another process withdraws ends here within a second. */
+const LATELY_MS = 500;
+
+export interface RevocationsPorts {
+  readonly store: Pick<TokenStore, "readRevocations">;
+  readonly clock: Clock;
+}
 
 /**
  * The count of what was withdrawn (keys that were disabled, principals, tokens), as it was last read, and what is kept
@@ -6,14 +15,16 @@ import type { TokenStore } from "../ports/store.ts";
  * leaves: if it has moved, the request is admitted anew or refused. Caches save work; they are never the truth.
  */
 export class Revocations {
-  readonly #store: Pick<TokenStore, "readRevocations">;
+  readonly #ports: RevocationsPorts;
   readonly #forget: readonly (() => void)[];
   #seen = 0;
+  /** When the read began that found this count. */
+  #readMs = -Infinity;
   #reading: Promise<number> | undefined;
 
   /** `forget`: drops what is cached of principals and keys. */
-  constructor(store: Pick<TokenStore, "readRevocations">, forget: readonly (() => void)[]) {
-    this.#store = store;
+  constructor(ports: RevocationsPorts, forget: readonly (() => void)[]) {
+    this.#ports = ports;
     this.#forget = forget;
   }
 
@@ -36,8 +47,16 @@ export class Revocations {
     return this.#reading;
   }
 
+  /** Reads the count, unless that was done lately: before a caller is let in on the word of the caches. */
+  async keepUp(): Promise<void> {
+    const ageMs = this.#ports.clock.nowMs() - this.#readMs;
+    if (ageMs < 0 || ageMs >= LATELY_MS) await this.read();
+  }
+
   async #readNow(): Promise<number> {
-    const count = await this.#store.readRevocations({});
+    const beganMs = this.#ports.clock.nowMs();
+    const count = await this.#ports.store.readRevocations({});
+    this.#readMs = beganMs;
     if (count !== this.#seen) {
       for (const forget of this.#forget) forget();
       this.#seen = count;
