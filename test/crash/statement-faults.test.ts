@@ -1,16 +1,17 @@
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { SCRIPTS } from "../../packages/server/src/store/scripts.ts";
-import { checkLedger, encrypt } from "./client-load.ts";
+import { checkLedger } from "./client-load.ts";
 import { CHANGES_AFTERWARDS, EVERY_WRITE, NOT_AMONG_THEM } from "./every-write.ts";
 import { checkInvariants } from "./invariants.ts";
 import { Operator } from "./operator.ts";
 import type { Step } from "./operator.ts";
-import { KEY, LEADS_TO, REQUESTS, refusalOf, rowsOf } from "./requests.ts";
+import { REQUESTS, rowsOf } from "./requests.ts";
 import { startVictim } from "./run-point.ts";
 import type { StatementFault } from "./statement-faults.ts";
 import { SAID, StatementFaults } from "./statement-faults.ts";
 import { Templates } from "./templates.ts";
+import { halfFailed, requestsThroughFaults, throughFaults } from "./through-faults.ts";
 
 /*
  * Each statement of each transaction fails once, from BEGIN to COMMIT, beneath the store: what failed has left nothing
@@ -35,69 +36,13 @@ async function start(name: string, longestSleepMs: number) {
     run,
     faults,
     operator,
+    rows: async () => rowsOf(run.folder),
     [Symbol.asyncDispose]: async () => {
       operator[Symbol.dispose]();
       victim.kill();
       await victim.gone;
     },
   };
-}
-
-/**
- * Does each request again and again, with a fault that `arm` orders each time, until there is none any more. Returns how
- * many statements have failed.
- */
-async function requestsThroughFaults(
-  { run, faults, operator }: Awaited<ReturnType<typeof start>>,
-  arm: (request: string, nth: number) => void,
-  code: string,
-): Promise<number> {
-  let names = 0;
-  for (const [name, { act, prepare, from, to = "enabled" }] of Object.entries(REQUESTS)) {
-    let clean = false;
-    for (let nth = 1; !clean; nth += 1) {
-      names += 1;
-      if (from) await LEADS_TO[from].lead(operator);
-      await prepare?.(operator);
-      const before = rowsOf(run.folder);
-      const hits = faults.hits().length;
-      arm(name, nth);
-      const refused = await refusalOf(() => act(operator, names));
-      faults.disarm();
-      const [hit] = faults.hits().slice(hits);
-      clean = hit === undefined;
-      const where = `${name}, ${hit ?? "no fault"}`;
-      if (clean) expect(refused?.code, where).toBeUndefined();
-      if (refused) {
-        expect(refused.code, where).toBe(code);
-        expect(rowsOf(run.folder), where).toBe(before);
-        const again = await refusalOf(() => act(operator, names));
-        expect(again?.code, `${where}, repeated`).toBeUndefined();
-      }
-      expect(rowsOf(run.folder), where).not.toBe(before);
-      const { state } = await operator.client.keys.get(KEY);
-      expect(state, where).toBe(to);
-      const use = await refusalOf(() => encrypt(operator.client, run.ledger, "shop-1"));
-      expect(use?.code, where).toBe(LEADS_TO[to].refusal);
-    }
-  }
-  await operator.client.keys.enable(KEY);
-  await checkLedger(operator.client, run.ledger);
-  expect(await operator.client.audit.verify()).toMatchObject({ verified: true, faults: [] });
-  expect(faults.wrong()).toEqual([]);
-  return faults.hits().length;
-}
-
-/** Each verb as often as it is refused for a fault. */
-async function throughFaults(operator: Operator, steps: readonly Step[], code: string): Promise<void> {
-  for (const { verb, act, done, until } of steps) {
-    for (;;) {
-      const refused = await refusalOf(() => act(operator));
-      if (!refused || done?.includes(refused.code) === true) break;
-      if (refused.code !== code) throw new Error(`${verb}: ${refused.message}`, { cause: refused });
-    }
-    await until?.(operator);
-  }
 }
 
 describe.for(["full", "io"] as const satisfies readonly StatementFault[])(
@@ -110,6 +55,7 @@ describe.for(["full", "io"] as const satisfies readonly StatementFault[])(
         (request) => started.faults.armWrites(fault, request),
         SAID[fault],
       );
+      expect(started.faults.wrong()).toEqual([]);
       expect(failed).toBeGreaterThan(5 * Object.keys(REQUESTS).length); // a transaction that writes and is recorded
       await started[Symbol.asyncDispose]();
       await checkInvariants(started.run.folder);
@@ -138,22 +84,6 @@ describe.for(["full", "io"] as const satisfies readonly StatementFault[])(
     });
   },
 );
-
-/** Kinds of calls of which not every statement has failed, from BEGIN to COMMIT. */
-function halfFailed(hits: readonly string[]): readonly string[] {
-  const failed = new Map<string, Map<number, string>>();
-  for (const hit of hits) {
-    const [, kind = "", place = "", verb = ""] = /^(.*) #(\d+) (\w+)$/.exec(hit) ?? [];
-    const statements = failed.get(kind) ?? new Map<number, string>();
-    failed.set(kind, statements.set(Number(place), verb));
-  }
-  return [...failed].flatMap(([kind, statements]) => {
-    const last = Math.max(...statements.keys());
-    const whole =
-      statements.size === last && statements.get(1) === "BEGIN" && statements.get(last) === "COMMIT";
-    return whole ? [] : [`${kind}: ${[...statements].join(" ")}`];
-  });
-}
 
 test("when a statement fails by which a request reads, it is refused and nothing was done, or is done and says so", async () => {
   await using started = await start("reads", 1_000);
