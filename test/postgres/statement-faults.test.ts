@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openPostgresStore } from "../../packages/server/src/store/postgres-store.ts";
 import { SCRIPTS } from "../../packages/server/src/store/scripts.ts";
 import { checkLedger, emptyLedger } from "../crash/client-load.ts";
 import { clockOf } from "../crash/clock-ahead.ts";
@@ -58,18 +59,20 @@ async function start(name: string) {
   };
 }
 
+beforeAll(async () => {
+  if (isWithout("postgresql")) return;
+  server = await startPostgres();
+  root = mkdtempSync(join(SCRATCH, "claviger-pg-faults-"));
+});
+afterAll(async () => {
+  if (isWithout("postgresql")) return;
+  await server[Symbol.asyncDispose]();
+  rmSync(root, { recursive: true });
+});
+
 describe.skipIf(isWithout("postgresql")).for(Object.keys(FAULTS) as Fault[])(
   "when a statement of a write fails on PostgreSQL (%s)",
   (fault) => {
-    beforeAll(async () => {
-      server = await startPostgres();
-      root = mkdtempSync(join(SCRATCH, "claviger-pg-faults-"));
-    });
-    afterAll(async () => {
-      await server[Symbol.asyncDispose]();
-      rmSync(root, { recursive: true });
-    });
-
     test("a request is refused and nothing was done, or is done and says so; repeated it is done", async () => {
       await using started = await start(`requests-${fault}`);
       const failed = await requestsThroughFaults(
@@ -103,5 +106,22 @@ describe.skipIf(isWithout("postgresql")).for(Object.keys(FAULTS) as Fault[])(
       const writes = Object.entries(SCRIPTS).flatMap(([name, { kind }]) => (kind === "write" ? [name] : []));
       expect([...kinds, ...NOT_AMONG_THEM].toSorted()).toEqual(writes.toSorted());
     });
+  },
+);
+
+test.skipIf(isWithout("postgresql"))(
+  "a connection that the server ends as it begins a transaction is not used again, by whoever comes next",
+  async () => {
+    using faults = new FailingStatements();
+    const opened = await openPostgresStore(server.address(await server.newDatabase()));
+    const store = faults.between(opened);
+    faults.arm("lost", "once");
+    const next = store.dropExpiredImportTokens({ nowMs: 1 }).catch(() => {
+      faults.disarm();
+      return store.dropExpiredImportTokens({ nowMs: 1 });
+    });
+    expect(await next).toBe(0);
+    expect(faults.hits()).toEqual(["dropExpiredImportTokens #1 BEGIN"]);
+    await opened.close();
   },
 );
