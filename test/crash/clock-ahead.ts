@@ -6,10 +6,10 @@ import { systemClock } from "../../packages/server/src/core/clock.ts";
 const FILE = "clock-ahead-ms";
 
 /** The system's clock, ahead by what was last said of the data folder; nobody sleeps long by it. */
-export function clockOf(folder: string): Clock {
+export function clockOf(folder: string, longestSleepMs = 1_000): Clock {
   return {
     nowMs: () => systemClock.nowMs() + aheadMs(folder),
-    sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 1_000), signal),
+    sleep: (ms, signal) => systemClock.sleep(Math.min(ms, longestSleepMs), signal),
   };
 }
 

@@ -6,11 +6,11 @@ import { interpose } from "./calls.ts";
 import { clockOf } from "./clock-ahead.ts";
 
 /*
- * The daemon, which kills itself: `crash-daemon.ts <data folder> <call> <before|after> <n>`. It is the composed daemon of
+ * The daemon, which kills itself: `crash-daemon.ts <data folder> <call> <before|after> <n> [longest sleep in ms]`. It is the composed daemon of
  * the product, and when the n-th call of that name comes (or has been answered) the process gets SIGKILL, which no code
  * of it can see. It prints its address when it listens. Without a call it stops by itself as soon as it serves.
  */
-const [dataFolder = "", call = "", moment = "", nth = ""] = process.argv.slice(2);
+const [dataFolder = "", call = "", moment = "", nth = "", longestSleepMs] = process.argv.slice(2);
 
 let seen = 0;
 const { store, unit } = interpose(async (name, run) => {
@@ -36,7 +36,12 @@ const daemon = await composeDaemon(
     expectedVps: {},
   },
   createLog("silent"),
-  { store, unit, kdf: CHEAP_KDF, clock: clockOf(dataFolder) },
+  {
+    store,
+    unit,
+    kdf: CHEAP_KDF,
+    clock: clockOf(dataFolder, longestSleepMs === undefined ? undefined : Number(longestSleepMs)),
+  },
 );
 if (call === "") await daemon.stop();
 else process.stdout.write(`${daemon.url}\n`);

@@ -2,6 +2,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
+import type { WriterCall } from "./call-kind.ts";
+import { kindOf } from "./call-kind.ts";
 
 /*
  * Loaded into every thread of a daemon before its own code (`--import`): the thread that writes the store ends itself
@@ -10,32 +12,16 @@ import { parentPort, workerData } from "node:worker_threads";
  */
 const folder = fileURLToPath(new URL(`file://${new URL(import.meta.url).search.slice(1)}`));
 
-interface Call {
-  readonly name: string;
-  readonly input: Readonly<Record<string, unknown>>;
-}
-
-/** Its name, and of what makes it another kind: where a change or a unit goes, what is amended, what is born with it. */
-function kindOf({ name, input }: Call): string {
-  const { advance, state, amendment, version, which } = input as {
-    readonly advance?: { readonly state: string };
-    readonly state?: string;
-    readonly amendment?: object;
-    readonly version?: object;
-    readonly which?: { readonly rows: string };
-  };
-  if (amendment && !advance) return `${name} ${Object.keys(amendment).join(" ")}`;
-  const more = advance?.state ?? state ?? which?.rows ?? (name === "updateKey" && version ? "rotate" : "");
-  return `${name} ${more}`.trim();
-}
-
 if (parentPort && (workerData as { readonly readOnly?: boolean } | null)?.readOnly === false) {
   const port = parentPort;
-  let current: Call | "close" = "close";
-  const on = port.on.bind(port) as (event: string, listener: (call: Call | "close") => void) => typeof port;
+  let current: WriterCall | "close" = "close";
+  const on = port.on.bind(port) as (
+    event: string,
+    listener: (call: WriterCall | "close") => void,
+  ) => typeof port;
   const post = port.postMessage.bind(port);
   Object.assign(port, {
-    on: (event: string, listener: (call: Call | "close") => void) =>
+    on: (event: string, listener: (call: WriterCall | "close") => void) =>
       on(event, (call) => {
         current = call;
         listener(call);

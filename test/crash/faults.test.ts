@@ -1,17 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ClavigerError } from "@claviger/sdk";
 import { afterAll, describe, expect, test } from "vitest";
 import { Failure } from "../../packages/server/src/core/errors.ts";
 import { interpose } from "./calls.ts";
 import { checkLedger, createProject, encrypt } from "./client-load.ts";
-import { openDatabase } from "./data-folder.ts";
 import { checkInvariants } from "./invariants.ts";
 import type { Step } from "./operator.ts";
 import { Operator } from "./operator.ts";
+import { KEY, LEADS_TO, REQUESTS, refusalOf, rowsOf } from "./requests.ts";
 import { startService } from "./service.ts";
 import { STEPS as S, THIRD_UNIT } from "./steps.ts";
 import type { Template } from "./templates.ts";
-import { SPARE_PRINCIPAL, Templates } from "./templates.ts";
+import { Templates } from "./templates.ts";
 
 const templates = new Templates(5);
 afterAll(() => templates[Symbol.dispose]());
@@ -48,72 +47,6 @@ class OneFault {
     this.#left = 0;
   }
 }
-
-/** What a request for a project or a key may change, all of it in one transaction. */
-function rowsOf(folder: string): string {
-  using db = openDatabase(folder);
-  const tables = ["projects", "keks", "keys", "key_versions", "import_tokens", "principals", "tokens"];
-  return JSON.stringify(
-    tables.map((table) => db.prepare(`SELECT * FROM ${table}`).all()),
-    (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value),
-  );
-}
-
-interface Request {
-  readonly act: (operator: Operator, n: number) => Promise<unknown>;
-  /** The state of the key from which it is done (default: as it is), and the one it leads to (default: enabled). */
-  readonly from?: keyof typeof LEADS_TO;
-  readonly to?: keyof typeof LEADS_TO;
-}
-
-const key = { project: "shop-1", key: "k" };
-/** How an operator brings the key into a state, from whichever it is in; and what its uses are refused with there. */
-const LEADS_TO = {
-  enabled: {
-    lead: async ({ client }: Operator) => {
-      if ((await client.keys.get(key)).state === "pending-deletion") await client.keys.cancelDeletion(key);
-      await client.keys.enable(key);
-    },
-    refusal: undefined,
-  },
-  disabled: {
-    lead: async ({ client }: Operator) => {
-      if ((await client.keys.get(key)).state === "pending-deletion") await client.keys.cancelDeletion(key);
-      else await client.keys.disable(key);
-    },
-    refusal: "key-disabled",
-  },
-  "pending-deletion": {
-    lead: async ({ client }: Operator) => {
-      if ((await client.keys.get(key)).state !== "pending-deletion") await client.keys.scheduleDeletion(key);
-    },
-    refusal: "key-pending-deletion",
-  },
-} as const;
-const REQUESTS: Readonly<Record<string, Request>> = {
-  "project create": { act: ({ client }, n) => client.projects.create({ name: `fault-${n}` }) },
-  "key create": { act: ({ client }, n) => client.keys.create({ project: "shop-1", name: `fault-${n}` }) },
-  "key rotate": { act: ({ client }) => client.keys.rotate(key), from: "enabled" },
-  "key disable": { act: ({ client }) => client.keys.disable(key), from: "enabled", to: "disabled" },
-  "key schedule-deletion": {
-    act: ({ client }) => client.keys.scheduleDeletion(key),
-    from: "enabled",
-    to: "pending-deletion",
-  },
-  "key cancel-deletion": {
-    act: ({ client }) => client.keys.cancelDeletion(key),
-    from: "pending-deletion",
-    to: "disabled",
-  },
-  "key enable": { act: ({ client }) => client.keys.enable(key), from: "disabled" },
-  "principal create": {
-    act: ({ client }, n) => client.principals.create({ name: `fault-${n}`, grants: [{ role: "auditor" }] }),
-  },
-  "principal disable": { act: ({ client }) => client.principals.disable(SPARE_PRINCIPAL) },
-  "principal enable": { act: ({ client }) => client.principals.enable(SPARE_PRINCIPAL) },
-  "role grant": { act: ({ client }) => client.principals.grant(SPARE_PRINCIPAL, { role: "operator" }) },
-  "token create": { act: ({ client }) => client.principals.createToken(SPARE_PRINCIPAL) },
-};
 
 interface Cycle {
   readonly name: string;
@@ -154,10 +87,11 @@ describe.for(MOMENTS)("when the n-th call fails %s its effect", (moment) => {
     const fault = new OneFault();
     await using service = await startService(run.folder, fault.between);
     using operator = new Operator(service, { ...run, retries: 0 });
-    for (const [name, { act, from, to = "enabled" }] of Object.entries(REQUESTS)) {
+    for (const [name, { act, prepare, from, to = "enabled" }] of Object.entries(REQUESTS)) {
       let clean = false;
       for (let n = 1; !clean; n += 1) {
         if (from) await LEADS_TO[from].lead(operator);
+        await prepare?.(operator);
         const before = rowsOf(run.folder);
         fault.arm(moment, n);
         const refused = await refusalOf(() => act(operator, n));
@@ -173,14 +107,14 @@ describe.for(MOMENTS)("when the n-th call fails %s its effect", (moment) => {
           expect(again?.code, `${where}, repeated`).toBeUndefined();
         }
         expect(rowsOf(run.folder), where).not.toBe(before);
-        const { state } = await operator.client.keys.get(key);
+        const { state } = await operator.client.keys.get(KEY);
         expect(state, where).toBe(to);
         // What was disabled is refused, whatever the reply said: and what is enabled serves.
         const use = await refusalOf(() => encrypt(operator.client, run.ledger, "shop-1"));
         expect(use?.code, where).toBe(LEADS_TO[to].refusal);
       }
     }
-    await operator.client.keys.enable(key);
+    await operator.client.keys.enable(KEY);
     await checkLedger(operator.client, run.ledger);
     await checkInvariants(run.folder);
   });
@@ -245,16 +179,6 @@ async function awake(operator: Operator, until: Promise<unknown>): Promise<void>
   } finally {
     over.abort();
     await waking;
-  }
-}
-
-async function refusalOf(act: () => Promise<unknown>): Promise<ClavigerError | undefined> {
-  try {
-    await act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof ClavigerError) return error;
-    throw error;
   }
 }
 

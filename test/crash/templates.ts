@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { ClavigerClient } from "@claviger/sdk";
 import type { Ledger } from "./client-load.ts";
 import { copyOf, createProject, emptyLedger } from "./client-load.ts";
 import { copyFolder } from "./data-folder.ts";
@@ -35,6 +36,20 @@ export interface Template {
   readonly folder: string;
   readonly ledger: Ledger;
   readonly secondToken: string;
+}
+
+/** Two units, principals, and so many projects with keys; returns the token of the second administrator. */
+export async function fillBase(client: ClavigerClient, ledger: Ledger, projects: number): Promise<string> {
+  await client.units.add({ address: SECOND_UNIT });
+  const { token } = await client.principals.create({ name: "second", grants: [{ role: "administrator" }] });
+  await client.principals.create({ name: SPARE_PRINCIPAL, grants: [{ role: "auditor" }] });
+  await client.projects.create({ name: SPARE_PROJECT });
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < projects) await createProject(client, ledger, `shop-${(next += 1)}`);
+  };
+  await Promise.all([lane(), lane(), lane(), lane()]);
+  return token;
 }
 
 /** Data folders that are made once and copied for every run. All of it is gone when this is disposed of. */
@@ -104,17 +119,9 @@ export class Templates implements Disposable {
     const ledger = emptyLedger();
     await using service = await startService(folder);
     const client = administrator(service, 2);
-    await client.units.add({ address: SECOND_UNIT });
-    const { token } = await client.principals.create({ name: "second", grants: [{ role: "administrator" }] });
-    await client.principals.create({ name: SPARE_PRINCIPAL, grants: [{ role: "auditor" }] });
-    await client.projects.create({ name: SPARE_PROJECT });
-    let next = 0;
-    const lane = async (): Promise<void> => {
-      while (next < this.#projects) await createProject(client, ledger, `shop-${(next += 1)}`);
-    };
-    await Promise.all([lane(), lane(), lane(), lane()]);
+    const secondToken = await fillBase(client, ledger, this.#projects);
     client.close();
-    return { folder, ledger, secondToken: token };
+    return { folder, ledger, secondToken };
   }
 
   [Symbol.dispose](): void {

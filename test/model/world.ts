@@ -134,7 +134,7 @@ export class World {
       vouchedRows,
       runner,
       keys,
-      revocations: new Revocations(store, [() => keys.forgetKeys()]),
+      revocations: new Revocations({ store, clock }, [() => keys.forgetKeys()]),
       expectedVps: new Map(),
       toBase64: secretToBase64,
       version: "test",

@@ -166,7 +166,10 @@ export async function composeDaemon(
   const runner = new ChangeRunner({ ...ports, vouchedRows, pace: new PolitePace(clock) });
   const keys = new KeyDirectory({ store, vouchedRows });
   const authentication = new Authentication({ store, vouchedRows, clock });
-  const revocations = new Revocations(store, [() => keys.forgetKeys(), () => authentication.forget()]);
+  const revocations = new Revocations({ store, clock }, [
+    () => keys.forgetKeys(),
+    () => authentication.forget(),
+  ]);
   const rateLimits = new RateLimits(clock, config.requestsPerSecond);
   await revocations.read();
   const backups = { folder: backupFolder(config.backupFolder) };
@@ -207,6 +210,7 @@ export async function composeDaemon(
     }),
     gate: {
       authenticate: async (credentials) => {
+        await revocations.keepUp();
         const { principal, record } = await authentication.principal(credentials);
         rateLimits.take(record);
         return principal;

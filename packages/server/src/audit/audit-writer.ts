@@ -6,9 +6,10 @@ import type { Clock } from "../core/clock.ts";
 import { Failure } from "../core/errors.ts";
 import type { FailureCode } from "../core/errors.ts";
 import type { ChainHead } from "./audit-database.ts";
+import { DiskPatience, SLICE_MS } from "./disk-patience.ts";
 import type { NewHead, Opened, WriterCall, WriterMessage, WriterSettings } from "./writer-thread.ts";
 
-/** A reply that has waited so long for its record is withheld. */
+/** A reply whose record the disk has had so long to keep is withheld, so that it is refused within a second. */
 const DEADLINE_MS = 700;
 /** A disk that does not answer does not keep the service from ending. */
 const CLOSE_WITHIN_MS = 3_000;
@@ -21,13 +22,14 @@ const BATCH_RECORDS = 1_000;
 
 interface Waiting {
   readonly draft: AuditDraft;
-  readonly enteredMs: number;
+  /** What the disk had of our patience when it came. */
+  readonly spentMs: number;
   readonly resolve: () => void;
   readonly reject: (failure: Failure) => void;
 }
 
 interface Call {
-  readonly enteredMs: number;
+  readonly spentMs: number;
   /** Of a group commit: who waits for it, and what is in it besides. */
   readonly group: Group | undefined;
   readonly done: (answer: { readonly head: ChainHead; readonly count: number }) => void;
@@ -76,6 +78,9 @@ export class AuditWriter {
   #appending = false;
   #isDue = false;
   #timer: NodeJS.Timeout | undefined;
+  readonly #patience = new DiskPatience();
+  /** The writing thread, for the system. */
+  #task: string | undefined;
   /** Why nothing can be written now. */
   #trouble: string | undefined = "it is being opened";
   #stalled = false;
@@ -97,7 +102,7 @@ export class AuditWriter {
   append(draft: AuditDraft): Promise<void> {
     if (this.#trouble !== undefined) return Promise.reject(this.refusal());
     return new Promise((resolve, reject) => {
-      this.#queue.push({ draft, enteredMs: this.#clock.nowMs(), resolve, reject });
+      this.#queue.push({ draft, spentMs: this.#patience.spentMs, resolve, reject });
       this.#sendSoon();
     });
   }
@@ -164,6 +169,10 @@ export class AuditWriter {
 
   #hear(message: WriterMessage): void {
     if ("event" in message) {
+      if (message.event === "started") {
+        this.#task = message.task;
+        return;
+      }
       if (message.event === "opened") return this.#resume(message.opened);
       if (message.event === "low") return this.#events.low(message.low);
       return this.#break(message.reason, message.code);
@@ -183,7 +192,7 @@ export class AuditWriter {
     if (this.#trouble !== undefined) return Promise.reject(this.refusal());
     return new Promise((resolve, reject) => {
       this.#post(call, {
-        enteredMs: this.#clock.nowMs(),
+        spentMs: this.#patience.spentMs,
         group: undefined,
         done: resolve,
         failed: (reason) => reject(this.refusal(reason)),
@@ -219,7 +228,7 @@ export class AuditWriter {
     this.#post(
       { do: "append lines", lines: lines.join("\n") },
       {
-        enteredMs: batch[0]?.enteredMs ?? this.#clock.nowMs(),
+        spentMs: batch[0]?.spentMs ?? this.#patience.spentMs,
         group: { batch, later },
         done: () => {
           this.#appending = false;
@@ -244,19 +253,20 @@ export class AuditWriter {
     if (!this.#appending) this.#send();
   }
 
-  /** One timer for all calls: it fires when the oldest has waited too long. */
+  /** Looks, as long as there are calls, whether the disk has had too long for one of them. */
   #watch(): void {
     if (this.#timer !== undefined || this.#calls.size === 0) return;
-    const oldest = Math.min(...[...this.#calls.values()].map(({ enteredMs }) => enteredMs));
-    const leftMs = Math.max(0, oldest + DEADLINE_MS - this.#clock.nowMs());
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      const overdue = [...this.#calls.values()].some(
-        ({ enteredMs }) => this.#clock.nowMs() - enteredMs >= DEADLINE_MS,
-      );
-      if (overdue) this.#stall();
-      else this.#watch();
-    }, leftMs);
+    this.#patience.begin();
+    // What has been answered is heard before it is judged: messages come between timers and immediates.
+    this.#timer = setTimeout(() => setImmediate(() => this.#look()), SLICE_MS);
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    this.#patience.end(this.#task);
+    const latestMs = this.#patience.spentMs - DEADLINE_MS;
+    if ([...this.#calls.values()].some(({ spentMs }) => spentMs <= latestMs)) this.#stall();
+    else this.#watch();
   }
 
   /** Refuses all who wait. Their calls stay: what comes of them is noted when the disk answers. */

@@ -5,6 +5,7 @@ import type { HeadRef } from "@claviger/audit";
 import { isFailure } from "../core/errors.ts";
 import type { ChainHead, NewRecord } from "./audit-database.ts";
 import { AuditDatabase } from "./audit-database.ts";
+import { ownTask } from "./disk-patience.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 
 /**
@@ -46,6 +47,8 @@ export type WriterMessage =
       readonly count: number;
     }
   | { readonly id: number; readonly failed: string }
+  /** The number of the thread, where the system says it: the first message. */
+  | { readonly event: "started"; readonly task: string | undefined }
   | { readonly event: "opened"; readonly opened: Opened }
   | { readonly event: "low"; readonly low: boolean }
   | { readonly event: "broken"; readonly reason: string; readonly code: string | undefined };
@@ -86,6 +89,7 @@ class Writer {
   }
 
   start(): void {
+    this.#port.postMessage({ event: "started", task: ownTask() } satisfies WriterMessage);
     const tick = setInterval(() => this.#tick(), TICK_MS);
     this.#port.on("message", (call: WriterCall | "close") => {
       if (call !== "close") return this.#port.postMessage(this.#answer(call));

@@ -47,7 +47,7 @@ export async function changePrincipal(
     revision: members.revision + 1,
   });
   const outcome = await ports.store.updatePrincipal({ principal });
-  await ports.revocations.read();
+  ports.revocations.withdrawn();
   if (outcome === "changed-meanwhile") throw new Failure("principal-changed");
   if (outcome === "last-administrator") throw new Failure("administrator-needed");
   if (outcome === "identity-taken") throw new Failure("identity-taken");

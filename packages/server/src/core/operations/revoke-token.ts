@@ -26,7 +26,7 @@ export async function revokeToken(
   const { mac: _mac, ...members } = token;
   const revoked = await ports.vouchedRows.vouchForToken({ ...members, revokedAtMs: ports.clock.nowMs() });
   const outcome = await ports.store.revokeToken({ token: revoked });
-  await ports.revocations.read();
+  ports.revocations.withdrawn();
   const now = outcome === "revoked" ? revoked : await ports.store.findToken({ id: input.token });
   if (!now) throw new Failure("token-not-found");
   return now;

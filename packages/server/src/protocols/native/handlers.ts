@@ -256,8 +256,12 @@ export function nativeHandlers(
         reportUnit(await addUnit(ports, { address: body.address as UnitAddress | undefined, group, by })),
       );
     },
-    removeUnit: async ({ params }, { name: by }, touched) =>
-      unitView(reportUnit(await removeUnit(ports, { address: unitNamed(params, touched), by }))),
+    removeUnit: async ({ params }, { name: by }, touched) => {
+      const address = params.unit as UnitAddress;
+      // One whose removal was interrupted is attached no more: it is removed again.
+      if (units.all().some(({ record }) => record.address === address)) unitNamed(params, touched);
+      return unitView(reportUnit(await removeUnit(ports, { address, by })));
+    },
     quarantineUnit: async ({ params, body }, { name: by }, touched) => {
       const address = unitNamed(params, touched);
       const unit = await quarantineUnit(ports, { address, reason: body.reason, by });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from "kysely";
 import type { ClientBase, CustomTypesConfig, QueryResult } from "pg";
 import { types } from "pg";
+import { isFailure } from "../../core/errors.ts";
 import type { Definition } from "../migrations/definition.ts";
 import type { Hold, QueryBuilder, RowUpdate, Script, Statement, StatementResult } from "../script.ts";
 import type { Tables } from "../tables.ts";
@@ -91,9 +92,12 @@ async function rollBack(client: ClientBase): Promise<void> {
   await client.query("ROLLBACK").then(undefined, () => undefined);
 }
 
-/** Whether a connection may be used for another transaction after `error`, or after none. */
+/**
+ * Whether a connection may be used for another transaction after `error`, or after none. What the server says when it ends
+ * a connection is `store-failed` too, and comes before the end itself.
+ */
 export function isInOrder(client: ClientBase, error: unknown): boolean {
-  return !isConnectionFailure(error) && client.getTransactionStatus() === "I";
+  return !isFailure(error, "store-failed") && client.getTransactionStatus() === "I";
 }
 
 async function runStatement(client: ClientBase, statement: Statement): Promise<StatementResult> {
