@@ -14,7 +14,7 @@ import { clientConfig } from "./postgres-address.ts";
  */
 
 /** Two numbers, so that it is no hold of a transaction, which is one. */
-const LOCK = [0x636c6176, 1]; // "clav"
+export const LOCK = [0x636c6176, 1]; // "clav"
 /** The server may not have noticed yet that the daemon of before is gone. */
 const TRIES = 8;
 const TRY_AGAIN_MS = 250;

@@ -5,7 +5,7 @@ import type { PostgresAddress } from "./postgres-address.ts";
 import { withClient } from "./postgres-transactions.ts";
 
 /** The oldest release of PostgreSQL that Claviger is run on. */
-const OLDEST_MAJOR = 15;
+export const OLDEST_MAJOR = 15;
 
 /**
  * The lock that keeps other daemons and restores off the database, once the server was found fit for keys.

@@ -25,6 +25,9 @@ export interface PostgresPlace {
 /** How many connections there are at most for each kind of script, so that none of them waits for those of another. */
 const CONNECTIONS = { read: 4, scan: 2, write: 4 } as const;
 
+/** Those, one that holds the lock, and one that reads for a backup. */
+export const CONNECTIONS_AT_MOST = CONNECTIONS.read + CONNECTIONS.scan + CONNECTIONS.write + 2;
+
 /** @throws Failure as `lockDatabase`. */
 export async function reachPostgres(address: PostgresAddress): Promise<PostgresPlace> {
   const lock = await lockDatabase(address);
