@@ -37,11 +37,13 @@ export interface PostgresServerOptions {
   readonly tls?: { readonly certificate: string; readonly key: string };
   /** Lines of postgresql.conf. */
   readonly settings?: readonly string[];
+  /** Where its folder is made; in memory, where the system has that, if none is given. */
+  readonly folder?: string;
 }
 
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = needPostgresBinaries();
-  const socket = mkdtempSync(join(SCRATCH, "claviger-pg-"));
+  const socket = mkdtempSync(join(options.folder ?? SCRATCH, "claviger-pg-"));
   const data = join(socket, "data");
   const identity = process.getuid?.() === 0 ? NOBODY : {};
   if ("uid" in identity) chownSync(socket, NOBODY.uid, NOBODY.gid);
