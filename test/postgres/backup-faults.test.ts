@@ -1,11 +1,17 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ClavigerClient } from "@claviger/sdk";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { restoreBackupOffline } from "../../packages/server/src/backup-offline.ts";
 import { isFailure } from "../../packages/server/src/core/errors.ts";
+import { postgresQueries, runStatements } from "../../packages/server/src/store/dialects/postgres.ts";
+import { NEWEST_SCHEMA } from "../../packages/server/src/store/migrations/migrate.ts";
+import { openPostgresRestoreTarget } from "../../packages/server/src/store/postgres-restore-target.ts";
+import { writeRestoredRows } from "../../packages/server/src/store/queries/restores.ts";
 import { openPostgresStore } from "../../packages/server/src/store/postgres-store.ts";
 import { refusal } from "../contracts/crypto-unit-contract.ts";
 import type { AllRows } from "../contracts/store/all-rows.ts";
@@ -127,6 +133,31 @@ describe.skipIf(isWithout("postgresql"))("backups of PostgreSQL, and restores in
       expect(await rowsIn(database), shown).toEqual(whole);
     }
     expect([...codes].toSorted()).toEqual(["nothing", "restore-incomplete", "serves"]);
+  });
+
+  test("a batch that a restore which has died may still commit is waited for, and not written again", async () => {
+    const database = await server.newDatabase();
+    const address = server.address(database);
+    const mark = { id: "m", state: "writing", reason: "restored", asOfMs: 1, markedAtMs: 2 } as const;
+    const begin = { mark, backupId: "b", schema: NEWEST_SCHEMA };
+    const died = await openPostgresRestoreTarget(address);
+    await died.begin(begin);
+    await died.close();
+    const client = new Client({ ...address, ssl: false });
+    await client.connect();
+    await client.query("BEGIN");
+    const columns = ["n", "id", "name", "kek_id", "created_at_ms"];
+    const batch = [{ table: "projects", columns, rows: [[3, "p", "shop", "k", 1]] }];
+    await runStatements(client, writeRestoredRows(postgresQueries, { batch, written: 1 }));
+    const target = await openPostgresRestoreTarget(address);
+    let settled = false;
+    const begun = target.begin(begin).finally(() => (settled = true));
+    const waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while (!settled && (await server.query(database, waiting)).length === 0) await sleep(20);
+    await client.query("COMMIT");
+    await client.end();
+    expect(await begun).toEqual({ resumed: 1 });
+    await target.close();
   });
 
   test("a restore that was killed is gone on with at once by the same command", async () => {
