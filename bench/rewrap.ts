@@ -1,15 +1,19 @@
 import { parseArgs } from "node:util";
 import { makeTemplate, reencipherCopy } from "./rewrap/candidate.ts";
 import type { CandidateRound } from "./rewrap/candidate.ts";
-import { floorRewrap } from "./rewrap/floor.ts";
+import type { RewrapPlace } from "./rewrap/place.ts";
+import { postgresPlace } from "./rewrap/place-postgres.ts";
+import { sqlitePlace } from "./rewrap/place-sqlite.ts";
 
 /**
  * How fast KEKs are re-enciphered: through unit and store as the daemon does it, against the plain loop of floor.ts,
- * both in this run, in turn. `--keks N[,M…]` sizes, `--rounds R`, `--json`.
+ * both in this run, in turn. `--keks N[,M…]` sizes, `--store sqlite|postgresql` (then the loop is on PostgreSQL too),
+ * `--rounds R`, `--json`.
  */
 const options = parseArgs({
   options: {
     keks: { type: "string", default: "100000" },
+    store: { type: "string", default: "sqlite" },
     rounds: { type: "string", default: "5" },
     json: { type: "boolean", default: false },
   },
@@ -28,13 +32,21 @@ interface SizeResult {
   readonly peakRssMiB: number;
 }
 
+const PLACES: Readonly<Record<string, () => Promise<RewrapPlace>>> = {
+  sqlite: sqlitePlace,
+  postgresql: postgresPlace,
+};
+
 async function measure(keks: number, rounds: number): Promise<SizeResult> {
+  const open = PLACES[options.store];
+  if (!open) throw new Error(`--store is one of ${Object.keys(PLACES).join(", ")}, not ${options.store}`);
+  await using place = await open();
   note(`filling a database with ${keks} KEKs …`);
-  using template = await makeTemplate(keks);
+  using template = await makeTemplate(place, keks);
   const figures: CandidateRound[] = [];
   const floors: number[] = [];
   for (let round = 1; round <= rounds; round += 1) {
-    const floor = floorRewrap({ rows: Math.min(keks, 200_000) }).rowsPerSecond;
+    const floor = (await place.floor(Math.min(keks, 200_000))).rowsPerSecond;
     const figure = await reencipherCopy(template);
     note(
       `round ${round}: ${figure.rowsPerSecond} KEKs/s, floor ${floor} rows/s, ×${ratio(figure.rowsPerSecond, floor)}`,
@@ -43,7 +55,7 @@ async function measure(keks: number, rounds: number): Promise<SizeResult> {
     floors.push(floor);
   }
   return {
-    name: `rewrap ${keks}`,
+    name: place.name === "sqlite" ? `rewrap ${keks}` : `rewrap ${place.name} ${keks}`,
     keks,
     figure: median(figures.map(({ rowsPerSecond }) => rowsPerSecond)),
     floor: median(floors),

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../packages/server/src/core/clock.ts";
@@ -12,12 +12,11 @@ import type { Store } from "../../packages/server/src/core/ports/store.ts";
 import { SecretBytes } from "../../packages/server/src/core/secret/secret-bytes.ts";
 import { AttachedUnits } from "../../packages/server/src/core/unit/attached-units.ts";
 import type { CryptoUnit } from "../../packages/server/src/core/unit/crypto-unit.ts";
-import { SqliteConnection } from "../../packages/server/src/store/dialects/sqlite.ts";
-import { openSqliteStore } from "../../packages/server/src/store/sqlite-store.ts";
 import {
   createSoftwareUnit,
   openSoftwareUnit,
 } from "../../packages/server/src/units/software/software-unit.ts";
+import type { KekRow, RewrapPlace } from "./place.ts";
 
 const KDF = { log2N: 4, r: 8, p: 1 } as const;
 const SCOPE = { group: DEFAULT_GROUP, type: DEFAULT_TYPE };
@@ -27,6 +26,8 @@ const BY = { by: "bench", note: "bench" };
 
 /** A database with KEKs and a unit with its CURRENT and a committed NEW, made once and copied for each round. */
 export interface Template extends Disposable {
+  readonly place: RewrapPlace;
+  /** Of the unit. */
   readonly folder: string;
   readonly rows: number;
   readonly from: Vp;
@@ -34,11 +35,10 @@ export interface Template extends Disposable {
 }
 
 const unitPath = (folder: string) => join(folder, `${ADDRESS}.unit`);
-const storePath = (folder: string) => join(folder, "claviger.db");
 const pin = () => new SecretBytes(Buffer.from("bench"));
 
 /** Fills a database through the unit: every row is a KEK as `project create` makes one, MAC and check value included. */
-export async function makeTemplate(rows: number): Promise<Template> {
+export async function makeTemplate(place: RewrapPlace, rows: number): Promise<Template> {
   const folder = mkdtempSync(join(tmpdir(), "claviger-rewrap-"));
   const unit = await createSoftwareUnit({
     path: unitPath(folder),
@@ -56,31 +56,24 @@ export async function makeTemplate(rows: number): Promise<Template> {
   const from = await vpOfNew();
   await unit.registers.execute({ verb: "set-immediate", type, vp: from });
   const to = await vpOfNew();
-  const store = openSqliteStore({ path: storePath(folder), threads: "none" });
+  const store = await place.openTemplate();
   await store.createFence({ ...SCOPE, currentVp: from, atMs: systemClock.nowMs() });
   await store.close();
-  await fill(storePath(folder), unit, rows, from);
+  await place.fill(newKeks(unit, rows, from));
   await unit.close();
-  return { folder, rows, from, to, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
+  return { place, folder, rows, from, to, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
 }
 
-async function fill(path: string, unit: CryptoUnit, rows: number, vp: Vp): Promise<void> {
-  const connection = new SqliteConnection(path, { readOnly: false });
-  const sql = `INSERT INTO keks (id, project_id, fence_id, kcv, wrapped, mk, row_version) VALUES (?, ?, 1, ?, ?, 1, 1)`;
+async function* newKeks(unit: CryptoUnit, rows: number, vp: Vp): AsyncGenerator<readonly KekRow[]> {
   for (let done = 0; done < rows; done += FILL_TRANSACTION_ROWS) {
-    const rowsOfOne: unknown[][] = [];
+    const rowsOfOne: KekRow[] = [];
     for (let i = done; i < Math.min(rows, done + FILL_TRANSACTION_ROWS); i += 1) {
       const [kekId, projectId] = [uuid() as KekId, uuid() as ProjectId];
       const { kcv, wrapped } = await unit.keks.create({ ...SCOPE, projectId, kekId }, [vp]);
-      rowsOfOne.push([kekId, projectId, kcv, wrapped[0]?.blob]);
+      rowsOfOne.push({ kekId, projectId, kcv, blob: wrapped[0]?.blob ?? new Uint8Array() });
     }
-    connection.write(
-      (function* () {
-        for (const parameters of rowsOfOne) yield { sql, parameters, returnsRows: false };
-      })(),
-    );
+    yield rowsOfOne;
   }
-  connection.close();
 }
 
 export interface CandidateRound {
@@ -94,12 +87,11 @@ export interface CandidateRound {
  * compare, MAC), conditional and durable update under the fence; then the recount. Nothing else runs beside it.
  */
 export async function reencipherCopy(template: Template): Promise<CandidateRound> {
-  const folder = mkdtempSync(join(tmpdir(), "claviger-rewrap-"));
-  cpSync(template.folder, folder, { recursive: true });
-  const store = openSqliteStore({ path: storePath(folder), threads: "own" });
+  await using copy = await template.place.openCopy();
+  const { store } = copy;
   const units = new AttachedUnits();
   try {
-    await attach(units, await openSoftwareUnit({ path: unitPath(folder), pin: pin() }));
+    await attach(units, await openSoftwareUnit({ path: unitPath(template.folder), pin: pin() }));
     const ports = { store, units, clock: systemClock, pace: { afterBatch: () => Promise.resolve() } };
     const change = await reenciphering(store, template);
     const fence = await store.readFence(SCOPE);
@@ -120,8 +112,6 @@ export async function reencipherCopy(template: Template): Promise<CandidateRound
     return { seconds, rowsPerSecond: Math.round(template.rows / seconds), peakRssMiB: rss() };
   } finally {
     await units.close();
-    await store.close();
-    rmSync(folder, { recursive: true });
   }
 }
 

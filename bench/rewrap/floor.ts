@@ -11,7 +11,7 @@ import { DatabaseSync } from "node:sqlite";
  * UPDATE of that row. No MAC, no check value, no fence, no thread: less than what Claviger does for each row.
  * SQLite in WAL with synchronous=FULL, transactions of 500 rows, in the order of the primary key.
  */
-const TRANSACTION_ROWS = 500;
+export const TRANSACTION_ROWS = 500;
 const CIPHER = "id-aes256-wrap-pad";
 const IV = Buffer.from("a65959a6", "hex");
 
@@ -72,14 +72,14 @@ function rewrapAll(database: DatabaseSync, oldKey: KeyObject, newKey: KeyObject)
   }
 }
 
-function rewrap(oldKey: KeyObject, newKey: KeyObject, wrapped: Uint8Array): Buffer {
+export function rewrap(oldKey: KeyObject, newKey: KeyObject, wrapped: Uint8Array): Buffer {
   const key = unwrap(oldKey, wrapped);
   const rewrapped = wrap(newKey, key);
   if (!timingSafeEqual(unwrap(newKey, rewrapped), key)) throw new Error("a rewrapped key does not open");
   return rewrapped;
 }
 
-function wrap(key: KeyObject, material: Uint8Array): Buffer {
+export function wrap(key: KeyObject, material: Uint8Array): Buffer {
   const cipher = createCipheriv(CIPHER, key, IV);
   return Buffer.concat([cipher.update(material), cipher.final()]);
 }

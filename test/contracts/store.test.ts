@@ -33,13 +33,7 @@ storeContract({
 
 describe.skipIf(isWithout("postgresql"))("on a server", () => {
   let server: PostgresServer;
-  /** The database that each place stands for. */
-  const databases = new Map<string, Promise<string>>();
-  const databaseOf = (place: string): Promise<string> => {
-    const known = databases.get(place) ?? server.newDatabase();
-    databases.set(place, known);
-    return known;
-  };
+  const databaseOf = async (place: string): Promise<string> => (await server.addressOf(place)).database;
 
   beforeAll(async () => {
     server = await startPostgres();
@@ -50,7 +44,7 @@ describe.skipIf(isWithout("postgresql"))("on a server", () => {
 
   storeContract({
     name: "PostgreSQL",
-    open: async (place) => openPostgresStore(server.address(await databaseOf(place))),
+    open: async (place) => openPostgresStore(await server.addressOf(place)),
     damage: async (place, sql) => {
       await server.query(await databaseOf(place), sql);
     },

@@ -6,8 +6,8 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
  * What a document tells its reader to do. In a fenced block `console` each line that begins with `$ ` is a command (it
- * goes on behind a backslash), and what follows is what it prints. A block `ts` is a program. Between blocks
- * `<!-- the reader stops the daemon -->` stands for Ctrl-C in the daemon's terminal.
+ * goes on behind a backslash), and what follows is what it prints. A block `ts` is a program, and a block `sql` is for the
+ * administrator of a PostgreSQL server. Between blocks `<!-- the reader stops the daemon -->` stands for Ctrl-C in the daemon's terminal.
  */
 export type Step =
   | {
@@ -17,6 +17,7 @@ export type Step =
       readonly shown: readonly string[];
     }
   | { readonly do: "run"; readonly line: number; readonly program: string }
+  | { readonly do: "query"; readonly line: number; readonly statements: readonly string[] }
   | { readonly do: "stop"; readonly line: number };
 
 const STOP = "<!-- the reader stops the daemon -->";
@@ -35,6 +36,7 @@ export function stepsOf(text: string): Step[] {
   const steps: Step[] = [];
   for (const { language, line, lines } of blocksOf(text)) {
     if (language === "ts") steps.push({ do: "run", line, program: lines.join("\n") });
+    if (language === "sql") steps.push({ do: "query", line, statements: lines.join("\n").split(/;$/m) });
     if (language === "console") steps.push(...typedIn(lines, line + 1));
   }
   for (const [nth, line] of text.split("\n").entries())

@@ -6,6 +6,8 @@ import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
+import type { PostgresServer } from "../postgres/server.ts";
+import { startPostgres } from "../postgres/server.ts";
 import { match, withKept } from "../cli/transcript.ts";
 import type { Step } from "./document.ts";
 import { ROOT } from "./document.ts";
@@ -13,6 +15,8 @@ import { ROOT } from "./document.ts";
 const NODE = join(ROOT, "node_modules", ".bin", "node");
 const CLAVIGERD = join(ROOT, "packages/server/bin/clavigerd.js");
 const SHOWN_ADDRESS = "127.0.0.1:8440";
+/** Where documents have the socket of a PostgreSQL server. */
+const SHOWN_SOCKET = "/run/postgresql";
 /** What only shows how things stand may be typed again until it shows what the document does. */
 const ONLY_SHOWS = /npx claviger (status|census|(unit|change|key|project|principal) (list|show))\b/;
 const PATIENCE_MS = 20_000;
@@ -41,6 +45,7 @@ export class Reader implements AsyncDisposable {
   readonly #kept = new Map<string, string>();
   readonly #names = new Map<string, string>();
   readonly #shell: string[] = [];
+  #server: PostgresServer | undefined;
   #daemon: { readonly child: ChildProcess; readonly url: string; readonly said: string } | undefined;
 
   constructor() {
@@ -56,6 +61,7 @@ export class Reader implements AsyncDisposable {
   async follow(step: Step): Promise<void> {
     if (step.do === "stop") return await this.#stopDaemon();
     if (step.do === "run") return await this.#runProgram(step.program);
+    if (step.do === "query") return await this.#askServer(step.statements);
     if (step.command === "npm start") return await this.#startDaemon(step);
     if (step.command.startsWith("npm ")) return knownScript(step.command);
     if (STAYS_IN_THE_SHELL.test(step.command)) {
@@ -73,6 +79,7 @@ export class Reader implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stopDaemon();
+    await this.#server?.[Symbol.asyncDispose]();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -123,6 +130,11 @@ export class Reader implements AsyncDisposable {
     await ended;
   }
 
+  async #askServer(statements: readonly string[]): Promise<void> {
+    this.#server ??= await startPostgres();
+    for (const statement of statements) await this.#server.query("postgres", statement);
+  }
+
   /** A program imports the SDK by its name; here it is where the clone has it. */
   async #runProgram(program: string): Promise<void> {
     const sdk = pathToFileURL(join(ROOT, "packages/sdk/src/index.ts")).href;
@@ -150,7 +162,10 @@ export class Reader implements AsyncDisposable {
    */
   #translate(line: string, which: "known" | "new"): string {
     const host = this.#daemon ? new URL(this.#daemon.url).host : SHOWN_ADDRESS;
-    return line.replaceAll(SHOWN_ADDRESS, host).replaceAll(EXAMPLE, (example: string) => {
+    const shown = line
+      .replaceAll(SHOWN_ADDRESS, host)
+      .replaceAll(SHOWN_SOCKET, this.#server?.socket ?? SHOWN_SOCKET);
+    return shown.replaceAll(EXAMPLE, (example: string) => {
       if (example.startsWith("about ")) return "about {{number}} s";
       if (/^\d{4}-/.test(example)) return which === "new" ? "{{time}}" : example;
       const known = this.#names.get(example);

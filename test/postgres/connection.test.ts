@@ -88,17 +88,23 @@ describe.skipIf(isWithout("postgresql"))("a connection that is lost", () => {
 
   test("while the server still commits: the call fails when that has ended, so that what is read then is the truth", async () => {
     await using rig = await openBehindProxy();
-    await server.query("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'absent'");
-    await server.query("postgres", "SELECT pg_reload_conf()");
-    const created = refusal(create(rig.store, 1));
     const waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    await waitFor(() => server.query("postgres", waits));
-    rig.proxy.cut();
-    expect(await created).toBe("store-failed");
-    expect(await server.query(rig.database, "SELECT name FROM projects")).toEqual([{ name: "project 1" }]);
-    expect(await server.query("postgres", waits)).toEqual([]);
-    await server.query("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
-    await server.query("postgres", "SELECT pg_reload_conf()");
+    try {
+      await server.query("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'absent'");
+      await server.query("postgres", "SELECT pg_reload_conf()");
+      await waitFor(() =>
+        server.query("postgres", "SELECT 1 WHERE current_setting('synchronous_standby_names') = 'absent'"),
+      );
+      const created = refusal(create(rig.store, 1));
+      await waitFor(() => server.query("postgres", waits));
+      rig.proxy.cut();
+      expect(await created).toBe("store-failed");
+      expect(await server.query(rig.database, "SELECT name FROM projects")).toEqual([{ name: "project 1" }]);
+      expect(await server.query("postgres", waits)).toEqual([]);
+    } finally {
+      await server.query("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+      await server.query("postgres", "SELECT pg_reload_conf()");
+    }
   });
 
   test("with every other one: calls fail until they are made again, which needs nobody", async () => {
@@ -182,6 +188,16 @@ describe.skipIf(isWithout("postgresql"))("one daemon a database", () => {
     rig.proxy.cut({ letIn: true });
     expect(await refusal(eventually(() => create(rig.store, 3), "store-failed"))).toBe("store-in-use");
     expect(await refusal(rig.store.listFences({}))).toBe("store-in-use");
+  });
+
+  test("one whose database was made anew meanwhile takes it for another one, however often daemons began there", async () => {
+    await using rig = await openBehindProxy();
+    await create(rig.store, 1);
+    rig.proxy.cut({ letIn: false });
+    await server.query(rig.database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    await (await openPostgresStore(rig.direct)).close();
+    rig.proxy.cut({ letIn: true });
+    expect(await refusal(eventually(() => rig.store.listFences({}), "store-failed"))).toBe("store-in-use");
   });
 });
 

@@ -10,12 +10,20 @@ export interface Proxy extends AsyncDisposable {
   cut(options?: { readonly letIn: boolean }): void;
   /** Ends the connection of the next COMMIT: in front of the server, or when the server has answered. */
   cutAtCommit(when: "before" | "after"): void;
+  /** The same for the n-th message from here on that holds the text. */
+  cutAt(point: CutPoint): void;
+}
+
+export interface CutPoint {
+  readonly text: string;
+  readonly nth: number;
+  readonly when: "before" | "after";
 }
 
 export async function startProxy(socketFolder: string): Promise<Proxy> {
   const open = new Set<Socket>();
   let letsIn = true;
-  let atCommit: "before" | "after" | undefined;
+  let point: CutPoint | undefined;
   const server = createServer((near) => {
     if (!letsIn) {
       near.destroy();
@@ -31,10 +39,11 @@ export async function startProxy(socketFolder: string): Promise<Proxy> {
     open.add(near);
     for (const socket of [near, far]) socket.on("error", end).on("close", end);
     near.on("data", (bytes) => {
-      if (atCommit !== undefined && bytes.includes("COMMIT\0")) {
-        cutsAtAnswer = atCommit === "after";
-        atCommit = undefined;
-        if (!cutsAtAnswer) {
+      if (point && bytes.includes(point.text)) {
+        const { nth, when } = point;
+        point = nth > 1 ? { ...point, nth: nth - 1 } : undefined;
+        cutsAtAnswer = nth === 1 && when === "after";
+        if (nth === 1 && when === "before") {
           end();
           return;
         }
@@ -54,7 +63,8 @@ export async function startProxy(socketFolder: string): Promise<Proxy> {
   return {
     port: (server.address() as AddressInfo).port,
     cut,
-    cutAtCommit: (when) => (atCommit = when),
+    cutAtCommit: (when) => (point = { text: "COMMIT\0", nth: 1, when }),
+    cutAt: (at) => (point = at),
     [Symbol.asyncDispose]: async () => {
       cut({ letIn: false });
       server.close();

@@ -120,6 +120,15 @@ describe.skipIf(isWithout("postgresql"))("plans of the statements that meet ever
     expect(few).not.toMatch(SCANS);
   });
 
+  test("a backup walks the rows in the order of their key, without a sort for each page", async () => {
+    const [first] = await plansOf("readTableRows", { table: "keks", after: undefined, limit: 500 });
+    const [next] = await plansOf("readTableRows", { table: "keks", after: [50_000], limit: 500 });
+    for (const plan of [first, next]) {
+      expect(plan).toMatch(/^Limit .*Index Scan using keks_pkey on keks/);
+      expect(plan).not.toMatch(SORTS);
+    }
+  });
+
   test.each([
     ["FINALIZING", "finalizeRows"],
     ["CANCELING", "dropNextForms"],

@@ -25,6 +25,8 @@ export interface PostgresServer extends AsyncDisposable {
   address(database: string): PostgresAddress;
   /** Makes a database and returns its name. */
   newDatabase(): Promise<string>;
+  /** Of the database that a name of a test's own stands for; it is made when it is first asked for. */
+  addressOf(place: string): Promise<PostgresAddress>;
   /** Runs SQL as the superuser. */
   query<Row extends object>(database: string, sql: string): Promise<readonly Row[]>;
   /** Stops it, as an administrator does it, and starts it again. */
@@ -35,11 +37,13 @@ export interface PostgresServerOptions {
   readonly tls?: { readonly certificate: string; readonly key: string };
   /** Lines of postgresql.conf. */
   readonly settings?: readonly string[];
+  /** Where its folder is made; in memory, where the system has that, if none is given. */
+  readonly folder?: string;
 }
 
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = needPostgresBinaries();
-  const socket = mkdtempSync(join(SCRATCH, "claviger-pg-"));
+  const socket = mkdtempSync(join(options.folder ?? SCRATCH, "claviger-pg-"));
   const data = join(socket, "data");
   const identity = process.getuid?.() === 0 ? NOBODY : {};
   if ("uid" in identity) chownSync(socket, NOBODY.uid, NOBODY.gid);
@@ -113,15 +117,22 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     await ended;
   };
   let databases = 0;
+  const newDatabase = async (): Promise<string> => {
+    const name = `t${(databases += 1)}`;
+    await query("postgres", `CREATE DATABASE ${name}`);
+    return name;
+  };
+  const places = new Map<string, Promise<string>>();
   return {
     socket,
     port,
     address,
     query,
-    newDatabase: async () => {
-      databases += 1;
-      await query("postgres", `CREATE DATABASE t${databases}`);
-      return `t${databases}`;
+    newDatabase,
+    addressOf: async (place) => {
+      const known = places.get(place) ?? newDatabase();
+      places.set(place, known);
+      return address(await known);
     },
     restart: async () => {
       await stop();

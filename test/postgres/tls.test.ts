@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "../../packages/server/src/ops/config.ts";
 import type { PostgresAddress } from "../../packages/server/src/store/postgres-address.ts";
+import { readPostgres } from "../../packages/server/src/store/postgres-reading.ts";
 import { openPostgresStore } from "../../packages/server/src/store/postgres-store.ts";
 import { refusal } from "../contracts/crypto-unit-contract.ts";
 import { SCRATCH } from "../model/scratch.ts";
@@ -12,8 +13,8 @@ import { selfSigned, startPostgres } from "./server.ts";
 
 let server: PostgresServer;
 let folder: string;
-/** What running.md tells an administrator and an operator to write. */
-const MANUAL = readFileSync(new URL("../../docs/operations/running.md", import.meta.url), "utf8");
+/** What the manual tells an administrator and an operator to write. */
+const MANUAL = readFileSync(new URL("../../docs/operations/postgresql.md", import.meta.url), "utf8");
 const blockOf = (language: string, containing = ""): string => {
   const blocks = [...MANUAL.matchAll(/^```(\w+)\n(.*?\n)```$/gms)];
   return blocks.find(([, of, text]) => of === language && text?.includes(containing))?.[2] ?? "";
@@ -55,6 +56,16 @@ describe.skipIf(isWithout("postgresql"))("the link to the database, with TLS and
     ...over,
   });
 
+  test("what the manual says to type leaves the doctor nothing to find", async () => {
+    expect(await readPostgres(address({}))).toMatchObject({
+      tls: expect.stringMatching(/^TLSv1\.[23]$/) as string,
+      superuser: false,
+      mayCreate: true,
+      othersTables: 0,
+      openToAll: false,
+    });
+  });
+
   test("verify-full opens where authority and name are right, and the role owns the database only", async () => {
     const store = await openPostgresStore(address({}));
     expect(await store.listFences({})).toEqual([]);
@@ -66,7 +77,7 @@ describe.skipIf(isWithout("postgresql"))("the link to the database, with TLS and
     await store.close();
   });
 
-  test("the configuration that running.md shows is one", () => {
+  test("the configuration that the manual shows is one", () => {
     const toml = blockOf("toml", "store =");
     const { store } = readConfig({ CLAVIGER_CONFIG: "/etc/claviger.toml" }, "/", () => toml);
     const tls = { mode: "verify-full", rootCertificate: "/etc/db-ca.pem" };

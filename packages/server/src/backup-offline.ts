@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { BackupHeader, PastChange } from "./core/backup/backup-header.ts";
 import { unitsAtHand } from "./core/backup/units-at-hand.ts";
 import { systemClock } from "./core/clock.ts";
-import { Failure, isFailure } from "./core/errors.ts";
+import type { Failure } from "./core/errors.ts";
+import { isFailure } from "./core/errors.ts";
 import type { ScratchStore, VerifiedBackup } from "./core/operations/verify-backup.ts";
 import { verifyBackup } from "./core/operations/verify-backup.ts";
 import { restoreBackup } from "./core/operations/restore-backup.ts";
@@ -14,6 +15,8 @@ import type { Config } from "./ops/config.ts";
 import type { DataFolder } from "./ops/data-folder.ts";
 import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
 import { lockDataFolder } from "./ops/data-folder-lock.ts";
+import { openPostgresRestoreTarget } from "./store/postgres-restore-target.ts";
+import { readChangesOfPostgres } from "./store/postgres-store.ts";
 import { openSqliteRestoreTarget } from "./store/sqlite-restore-target.ts";
 import { openSqliteStore, readChangesOf } from "./store/sqlite-store.ts";
 import { softwareUnitFolder } from "./units/software/software-unit-folder.ts";
@@ -45,17 +48,19 @@ const SAMPLE = 1_000;
 const noAlarms: Alarms = { raise: () => undefined };
 
 /**
- * Restores a backup into the data folder, which has units and PINs but no database, or a part of the same backup.
- * @throws Failure those of `restoreBackup`, of units and of the data folder.
+ * Restores a backup into the store that the configuration names, which is empty or has a part of the same backup, with the
+ * units and PINs of the data folder. Which kind of store the backup is of makes no difference.
+ * @throws Failure those of `restoreBackup`, of the store, of units and of the data folder.
  */
 export async function restoreBackupOffline(
   config: Pick<Config, "dataFolder" | "store">,
   input: { readonly file: string; readonly onProgress: OnProgress },
 ): Promise<RestoredBackup> {
-  if (config.store) throw new Failure("backup-unsupported");
   return await atRest(config, async ({ data, units, unitFailures }) => {
     await using source = await openBackupFile(input.file);
-    const target = openSqliteRestoreTarget(storePath(data));
+    const target = config.store
+      ? await openPostgresRestoreTarget(config.store)
+      : openSqliteRestoreTarget(storePath(data));
     try {
       const ports = { units, target, alarms: noAlarms, clock: systemClock };
       const header = await restoreBackup(ports, { source, history: [], onProgress: input.onProgress });
@@ -67,12 +72,11 @@ export async function restoreBackupOffline(
 }
 
 /**
- * Verifies a backup with the units of the data folder, whose database it leaves alone: restores it into a file of its own,
- * checks every row MAC there, and opens KEKs in the units.
+ * Verifies a backup with the units of the data folder, and leaves the store alone: restores it into a file of its own, checks every row MAC there, and opens KEKs in the units.
  * @throws Failure those of `verifyBackup`, of units and of the data folder.
  */
 export async function verifyBackupOffline(
-  config: Pick<Config, "dataFolder">,
+  config: Pick<Config, "dataFolder" | "store">,
   input: { readonly file: string; readonly all: boolean; readonly onProgress: OnProgress },
 ): Promise<VerifiedBackup> {
   return await atRest(config, async ({ data, units }) => {
@@ -80,7 +84,7 @@ export async function verifyBackupOffline(
     using scratch = scratchStore(data);
     const ports = { units, scratch, alarms: noAlarms, clock: systemClock };
     const sample = input.all ? "all" : SAMPLE;
-    const history = historyOf(storePath(data));
+    const history = await historyOf(config, data);
     return await verifyBackup(ports, { source, history, sample, onProgress: input.onProgress });
   });
 }
@@ -129,10 +133,14 @@ function scratchStore(data: DataFolder): ScratchStore & Disposable {
 }
 
 /** Changes that the database at hand knows of: what it says, if it can be read. */
-function historyOf(path: string): readonly PastChange[] {
-  if (!existsSync(path)) return [];
+async function historyOf(config: Pick<Config, "store">, data: DataFolder): Promise<readonly PastChange[]> {
   try {
-    return readChangesOf(path).flatMap(({ id, state, from, to, openedAtMs }) =>
+    const changes = config.store
+      ? await readChangesOfPostgres(config.store)
+      : existsSync(storePath(data))
+        ? readChangesOf(storePath(data))
+        : [];
+    return changes.flatMap(({ id, state, from, to, openedAtMs }) =>
       to ? [{ id, state, from, to, openedAtMs }] : [],
     );
   } catch (error) {

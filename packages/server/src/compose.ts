@@ -269,8 +269,7 @@ interface StorePlace {
 async function reachStore(config: Config, data: DataFolder): Promise<StorePlace> {
   if (config.store) {
     const place = await reachPostgres(config.store);
-    const open = async () => ({ ...(await place.open()), openSnapshot: refuseSnapshot });
-    return { ...place, open, shown: shownStoreAddress(config.store) };
+    return { ...place, shown: shownStoreAddress(config.store) };
   }
   const path = join(data.store, "claviger.db");
   return {
@@ -279,10 +278,6 @@ async function reachStore(config: Config, data: DataFolder): Promise<StorePlace>
     open: async () => openSqliteStore({ path, threads: "own" }),
     leave: async () => undefined,
   };
-}
-
-async function refuseSnapshot(): Promise<never> {
-  throw new Failure("backup-unsupported");
 }
 
 function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): DestructionTimer {

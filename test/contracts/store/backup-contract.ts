@@ -21,7 +21,7 @@ import { SCRATCH } from "../../model/scratch.ts";
 export interface BackupBackEnd {
   readonly name: string;
   open(place: string): Promise<Store & SnapshotStore>;
-  target(place: string): RestoreTarget;
+  target(place: string): RestoreTarget | Promise<RestoreTarget>;
 }
 
 const MARK: RollbackMark = {
@@ -52,13 +52,13 @@ export function backupContract(backEnd: BackupBackEnd): void {
       rmSync(folder, { recursive: true, force: true });
     });
 
-    async function createRows(i: number): Promise<void> {
+    async function createRows(i: number, into = store): Promise<void> {
       const [projectId, kekId, keyId] = [
         uuidOf(1, i) as ProjectId,
         uuidOf(2, i) as KekId,
         uuidOf(3, i) as KeyId,
       ];
-      await store.createProject({
+      await into.createProject({
         project: { id: projectId, name: `project ${i}`, kekId, createdAtMs: i },
         kek: {
           id: kekId,
@@ -87,9 +87,9 @@ export function backupContract(backEnd: BackupBackEnd): void {
       } as const;
       const wrapped = Uint8Array.of(i);
       const version = { keyId, projectId, kekId, wrapped, publicKey: undefined, createdAtMs: i, mac };
-      await store.createKey({ key, version: { ...version, version: 1 } });
+      await into.createKey({ key, version: { ...version, version: 1 } });
       const rotated = { ...key, currentVersion: 2, revision: 2 };
-      await store.updateKey({ key: rotated, version: { ...version, version: 2 } });
+      await into.updateKey({ key: rotated, version: { ...version, version: 2 } });
     }
     const addPrincipal = (i: number) =>
       store.createPrincipal({
@@ -196,7 +196,7 @@ export function backupContract(backEnd: BackupBackEnd): void {
       test("gives a store that has every row, and a mark that stands", async () => {
         await addPrincipal(1);
         const [tables, schema] = [await tablesOf(store), await schemaOf()];
-        const target = backEnd.target(two());
+        const target = await backEnd.target(two());
         expect(await target.begin({ mark: MARK, backupId: BACKUP, schema })).toEqual({ resumed: 0 });
         let written = 0;
         for (const each of tables)
@@ -214,15 +214,20 @@ export function backupContract(backEnd: BackupBackEnd): void {
         const schema = await schemaOf();
         const [first] = await tablesOf(store);
         const begin = { mark: MARK, backupId: BACKUP, schema };
-        let target = backEnd.target(two());
+        let target = await backEnd.target(two());
         await target.begin(begin);
         await target.writeRows({ batch: first ? [first] : [], written: 1 });
         await target.close();
         expect(await codeOf(() => backEnd.open(two()))).toBe("restore-incomplete");
-        target = backEnd.target(two());
-        expect(await target.begin({ ...begin, backupId: uuidOf(8, 2) })).toEqual({ unfinished: MARK });
+        target = await backEnd.target(two());
+        expect(await codeOf(() => target.begin({ ...begin, backupId: uuidOf(8, 2) }))).toBe(
+          "restore-incomplete",
+        );
         expect(await target.begin(begin)).toEqual({ resumed: 1 });
+        await target.close();
         expect(await codeOf(() => backEnd.open(two()))).toBe("restore-incomplete");
+        target = await backEnd.target(two());
+        expect(await target.begin(begin)).toEqual({ resumed: 1 });
         await target.finish();
         await target.close();
         await (await backEnd.open(two())).close();
@@ -231,18 +236,31 @@ export function backupContract(backEnd: BackupBackEnd): void {
       test("goes into no store that is in use, and not into one that was restored", async () => {
         const schema = await schemaOf();
         const begin = { mark: MARK, backupId: BACKUP, schema };
-        const used = backEnd.target(join(folder, "one.db"));
-        expect(await used.begin(begin)).toBe("not-empty");
+        await store.close();
+        const used = await backEnd.target(join(folder, "one.db"));
+        expect(await codeOf(() => used.begin(begin))).toBe("store-not-empty");
         await used.close();
-        const target = backEnd.target(two());
+        store = await backEnd.open(join(folder, "one.db"));
+        const target = await backEnd.target(two());
         await target.begin(begin);
         await target.finish();
-        expect(await target.begin({ ...begin, backupId: uuidOf(8, 2) })).toBe("not-empty");
+        expect(await codeOf(() => target.begin({ ...begin, backupId: uuidOf(8, 2) }))).toBe(
+          "store-not-empty",
+        );
         await target.close();
       });
 
+      test("of an older schema goes into no store that has a newer one, though it has no rows", async () => {
+        await (await backEnd.open(two())).close();
+        const target = await backEnd.target(two());
+        const older = { mark: MARK, backupId: BACKUP, schema: (await schemaOf()) - 1 };
+        expect(await codeOf(() => target.begin(older))).toBe("store-not-empty");
+        await target.close();
+        await (await backEnd.open(two())).close();
+      });
+
       test("of a newer schema, or of one that no release backs up, is refused and leaves nothing", async () => {
-        const target = backEnd.target(two());
+        const target = await backEnd.target(two());
         const begin = { mark: MARK, backupId: BACKUP };
         expect(await codeOf(() => target.begin({ ...begin, schema: 10_000 }))).toBe("backup-newer");
         expect(await codeOf(() => target.begin({ ...begin, schema: 1 }))).toBe("backup-damaged");
@@ -254,7 +272,7 @@ export function backupContract(backEnd: BackupBackEnd): void {
 
       test("of rows that the schema has not is refused, with the rows of its batch", async () => {
         const schema = await schemaOf();
-        const target = backEnd.target(two());
+        const target = await backEnd.target(two());
         await target.begin({ mark: MARK, backupId: BACKUP, schema });
         const alien = { table: "aliens", columns: ["id"], rows: [[1]] };
         expect(await codeOf(() => target.writeRows({ batch: [alien], written: 1 }))).toBe("backup-damaged");
@@ -273,7 +291,7 @@ export function backupContract(backEnd: BackupBackEnd): void {
 
       beforeEach(async () => {
         const schema = await schemaOf();
-        const target = backEnd.target(join(folder, "three.db"));
+        const target = await backEnd.target(join(folder, "three.db"));
         await target.begin({ mark: MARK, backupId: BACKUP, schema });
         const batch = await tablesOf(store);
         await target.writeRows({ batch, written: 1 });
@@ -303,6 +321,17 @@ export function backupContract(backEnd: BackupBackEnd): void {
         expect(await restored.acceptRollback({ by: "bob", atMs: 9 })).toEqual([]);
         expect(await restored.readRollback({})).toBeUndefined();
         expect(await codeOf(() => restored.dropLeases({}))).toBe("done");
+      });
+
+      test("what is created once that is accepted is numbered behind what was restored", async () => {
+        await restored.acceptRollback({ by: "alice", atMs: 8 });
+        await createRows(8, restored);
+        const tables = await tablesOf(restored);
+        for (const name of ["projects", "keks", "keys"]) {
+          const found = tables.find(({ table }) => table === name);
+          const at = found?.columns.indexOf("n") ?? -1;
+          expect([name, found?.rows.map((row) => row[at])]).toEqual([name, [1, 2, 3, 4, 5, 6, 7, 8]]);
+        }
       });
     });
   });

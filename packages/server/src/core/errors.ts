@@ -451,7 +451,7 @@ export const FAILURES = {
   "store-not-empty": row(
     "precondition",
     "The database is not empty, and a backup is restored into an empty one only.",
-    "Give a data folder without a database, with the units and PINs alone; keep the old one until all is well.",
+    "Give a data folder without a database, with the units and PINs alone, or an empty PostgreSQL database; keep the old one until all is well.",
   ),
   "restore-incomplete": row(
     "precondition",
@@ -504,11 +504,6 @@ export const FAILURES = {
     "precondition",
     "The backup was made by a newer release.",
     "Use that release, or a later one.",
-  ),
-  "backup-unsupported": row(
-    "precondition",
-    "This release makes backups of SQLite databases only.",
-    "Back a PostgreSQL database up with its own tools; docs/operations/running.md says how.",
   ),
   "backup-needs-unit": row(
     "precondition",

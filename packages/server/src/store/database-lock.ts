@@ -9,12 +9,12 @@ import { clientConfig } from "./postgres-address.ts";
  * One daemon a database. The lock is an advisory lock of a connection that lives as long as the process; the server
  * takes it back when the connection ends, however it ends.
  * - While the connection is lost, nothing is begun and nothing is committed. It is made again as soon as that works.
- * - Each daemon begins a term. If the lock comes back in a later term, another daemon has served meanwhile; what this one
- *   has in its caches may be wrong, and it refuses until it is started again.
+ * - Each daemon, and each restore, begins a term. If the lock comes back in another term, another daemon has served
+ *   meanwhile; what this one has in its caches may be wrong, and it refuses until it is started again.
  */
 
 /** Two numbers, so that it is no hold of a transaction, which is one. */
-const LOCK = [0x636c6176, 1]; // "clav"
+export const LOCK = [0x636c6176, 1]; // "clav"
 /** The server may not have noticed yet that the daemon of before is gone. */
 const TRIES = 8;
 const TRY_AGAIN_MS = 250;
@@ -55,7 +55,9 @@ export class DatabaseLock {
         "CREATE TABLE IF NOT EXISTS daemon_terms (id BIGINT PRIMARY KEY, term BIGINT NOT NULL)",
       );
       const begun = await client?.query<{ term: number }>(
-        "INSERT INTO daemon_terms AS kept VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET term = kept.term + 1 RETURNING term",
+        // The first one is the time, so that a database that was made anew does not count from where another one did.
+        `INSERT INTO daemon_terms AS kept VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+         ON CONFLICT (id) DO UPDATE SET term = kept.term + 1 RETURNING term`,
       );
       this.#term = begun?.rows[0]?.term;
     } catch (error) {

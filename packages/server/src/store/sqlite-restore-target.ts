@@ -1,9 +1,8 @@
-import { Failure } from "../core/errors.ts";
 import type { RestoreTarget } from "../core/ports/backup-store.ts";
 import { SqliteConnection, sqliteDefinition, sqliteQueries } from "./dialects/sqlite.ts";
 import type { MigrateOptions } from "./migrations/migrate.ts";
-import { FIRST_WITH_MARKS, MIGRATIONS, migrate } from "./migrations/migrate.ts";
-import { beginRestore, finishRestore, writeRestoredRows } from "./queries/restores.ts";
+import { MIGRATIONS, migrate } from "./migrations/migrate.ts";
+import { beginRestore, finishRestore, refuseSchema, writeRestoredRows } from "./queries/restores.ts";
 
 /**
  * An SQLite file to be filled from a backup; it is created where it is missing. Everything runs in the caller's thread: a
@@ -16,16 +15,9 @@ export function openSqliteRestoreTarget(
   let opened: SqliteConnection | undefined;
   // Not before something is to be written: what is refused leaves no file.
   const connection = (): SqliteConnection => (opened ??= new SqliteConnection(path, { readOnly: false }));
-  const known = Math.max(...migrations.map(({ id }) => id));
   return {
     begin: async (input) => {
-      if (input.schema > known)
-        throw new Failure(
-          "backup-newer",
-          `the backup has schema ${input.schema}; this release knows ${known}`,
-        );
-      if (input.schema < FIRST_WITH_MARKS)
-        throw new Failure("backup-damaged", `no release made backups of schema ${input.schema}`);
+      refuseSchema(input.schema, migrations);
       return connection().write(
         (function* () {
           yield* migrate(sqliteQueries, sqliteDefinition, {

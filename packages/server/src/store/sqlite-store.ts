@@ -3,9 +3,8 @@ import type { Change } from "../core/master-key-change/change.ts";
 import type { SnapshotStore } from "../core/ports/backup-store.ts";
 import type { Store } from "../core/ports/store.ts";
 import { SqliteConnection, sqliteDefinition, sqliteQueries } from "./dialects/sqlite.ts";
-import { NEWEST_SCHEMA, migrate } from "./migrations/migrate.ts";
-import { listChanges } from "./queries/changes.ts";
-import { schemaOf } from "./queries/snapshots.ts";
+import { migrate } from "./migrations/migrate.ts";
+import { readToldChanges } from "./queries/snapshots.ts";
 import { ScriptRunner } from "./script-runner.ts";
 import type { ScriptName } from "./scripts.ts";
 import { scriptNamed, storeOfScripts } from "./scripts.ts";
@@ -42,17 +41,11 @@ export function openSqliteStore(options: SqliteStoreOptions): Store & SnapshotSt
   };
 }
 
-/**
- * The changes that a database tells of, newest first, without writing to it; none where it has another schema than that of
- * this release.
- * @throws Failure of the store's contract.
- */
+/** What `readToldChanges` finds in a file, without writing to it. @throws Failure of the store's contract. */
 export function readChangesOf(path: string): readonly Change[] {
   const connection = new SqliteConnection(path, { readOnly: true });
   try {
-    if (connection.read(schemaOf(sqliteQueries)) !== NEWEST_SCHEMA) return [];
-    const input = { limit: 1_000, after: undefined, openOnly: false };
-    return connection.read(listChanges(sqliteQueries, input)).items;
+    return connection.read(readToldChanges(sqliteQueries));
   } finally {
     connection.close();
   }

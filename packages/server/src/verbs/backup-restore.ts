@@ -8,7 +8,7 @@ import { wantsJson, withJson } from "./verb.ts";
 export const backupRestoreVerb: Verb = {
   words: ["backup", "restore"],
   about:
-    "Bring a backup into a data folder that has the units and their PINs but no database. An interrupted restore is carried on with by the same command. What is restored is read-only until an administrator accepts it with `claviger store accept-rollback`.",
+    "Bring a backup into the database that the configuration names: an empty one on PostgreSQL, or none yet in the data folder, which has the units and their PINs. It does not matter which kind the backup is of. An interrupted restore is carried on with by the same command. What is restored is read-only until an administrator accepts it with `claviger store accept-rollback`.",
   example: "clavigerd backup restore /media/claviger.backup --data /var/lib/claviger",
   withOptions: (command) => withJson(command.argument("<file>", "the backup file")),
   run: async (call) => {

@@ -5,6 +5,7 @@ import type { Config } from "../ops/config.ts";
 import type { Sources } from "../ops/config-sources.ts";
 import { examine } from "../ops/doctor/examine.ts";
 import type { Finding, Verdict } from "../ops/doctor/finding.ts";
+import { readPostgres } from "../store/postgres-reading.ts";
 import { columns, paint, show } from "./output.ts";
 import type { Verb } from "./verb.ts";
 import { wantsJson, withJson } from "./verb.ts";
@@ -12,11 +13,11 @@ import { wantsJson, withJson } from "./verb.ts";
 export const doctorVerb: Verb = {
   words: ["doctor"],
   about:
-    "Look whether this machine and the data folder are fit for keys. It checks core dumps, debugger, swap, clock, versions, configuration, TLS, files, layout and disk space, and changes nothing. Exit status 0: nothing must be mended, though there may be warnings; 3: something must.",
+    "Look whether this machine, the data folder and a PostgreSQL database are fit for keys. It checks core dumps, debugger, swap, clock, versions, configuration, TLS, files, layout and disk space, and of a database version, durability, link, role, schema, connections and lock; it changes nothing. Exit status 0: nothing must be mended, though there may be warnings; 3: something must.",
   example: "clavigerd doctor --data /var/lib/claviger",
   withOptions: withJson,
   run: async (call) => {
-    const findings = await examine(configOrRefusal(call.sources));
+    const findings = await examine(configOrRefusal(call.sources), readPostgres);
     const broken = findings.filter(({ verdict }) => verdict === "broken").length;
     show({ healthy: broken === 0, findings }, wantsJson(call), () => text(findings, broken));
     return broken === 0 ? 0 : EXIT_STATUS.precondition;

@@ -2,7 +2,6 @@ import type { BackupHeader, PastChange } from "../backup/backup-header.ts";
 import { openBackup, readHeader, readRows } from "../backup/read-backup.ts";
 import type { Clock } from "../clock.ts";
 import { uuid } from "../crypto/random.ts";
-import { Failure } from "../errors.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { BackupSource } from "../ports/backup-folder.ts";
 import type { RestoreTarget, TableRows } from "../ports/backup-store.ts";
@@ -80,11 +79,5 @@ async function begin({ target, clock }: RestorePorts, header: BackupHeader): Pro
     backupId: header.id,
     schema: header.schema,
   });
-  if (begun === "not-empty") throw new Failure("store-not-empty");
-  if ("unfinished" in begun)
-    throw new Failure(
-      "restore-incomplete",
-      `the database holds a part of another backup: it was being ${begun.unfinished.reason}`,
-    );
   return begun.resumed;
 }

@@ -47,14 +47,16 @@ export type RowCursor = readonly (string | number)[];
 export interface RestoreTarget {
   /**
    * Makes the schema of the backup in an empty store and marks it as being written, in one transaction; nothing
-   * serves from it until `finish`. `resumed` says how many rows of this backup are there already.
-   * @throws Failure `backup-newer` when this release does not know the schema.
+   * serves from it until `finish`. `resumed` says how many rows of this backup are there already. What it refuses stays as
+   * it was.
+   * @throws Failure `store-not-empty`, `restore-incomplete` when the store holds a part of another backup, `backup-newer`
+   * when this release does not know the schema.
    */
   begin(input: {
     mark: RollbackMark;
     backupId: string;
     schema: number;
-  }): Promise<{ readonly resumed: number } | "not-empty" | { readonly unfinished: RollbackMark }>;
+  }): Promise<{ readonly resumed: number }>;
   /** Writes rows and, with them, how many there are now. */
   writeRows(input: { batch: readonly TableRows[]; written: number }): Promise<void>;
   /** Brings the schema up to date, and lets the mark stand for an administrator to accept. */

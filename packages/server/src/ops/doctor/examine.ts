@@ -5,8 +5,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Failure } from "../../core/errors.ts";
 import { isFailure } from "../../core/errors.ts";
 import type { Config } from "../config.ts";
+import type { StoreAddress } from "../store-address.ts";
 import { checkClock, checkTimeKeeping } from "./check-clock.ts";
 import { checkCoreDumps } from "./check-core-dumps.ts";
+import type { DatabaseReading } from "./check-database.ts";
+import { checkDatabase } from "./check-database.ts";
 import { checkDebugger } from "./check-debugger.ts";
 import { checkDiskSpace } from "./check-disk-space.ts";
 import { checkFiles } from "./check-files.ts";
@@ -21,11 +24,17 @@ import { checkDaemon, runningDaemon, textOf } from "./running-daemon.ts";
 
 const CLOCK_LOOK_MS = 200;
 
+/** Asks a PostgreSQL database. @throws Failure. */
+export type ReadDatabase = (address: StoreAddress) => Promise<DatabaseReading>;
+
 /**
- * Looks at this machine and at the data folder, and changes neither. `config` is what the daemon would be told, or why
- * it would refuse that; then only the machine is looked at.
+ * Looks at this machine, at the data folder and at the database, and changes none of them. `config` is what the daemon would
+ * be told, or why it would refuse that; then only the machine is looked at.
  */
-export async function examine(config: Config | Failure): Promise<readonly Finding[]> {
+export async function examine(
+  config: Config | Failure,
+  readDatabase: ReadDatabase,
+): Promise<readonly Finding[]> {
   const folder = isFailure(config) ? undefined : config.dataFolder;
   const daemon = folder === undefined ? undefined : runningDaemon(folder);
   return [
@@ -35,8 +44,23 @@ export async function examine(config: Config | Failure): Promise<readonly Findin
     ...(isFailure(config)
       ? [finding("configuration", "broken", config.message, config.advice)]
       : [finding("configuration", "ok", "valid"), checkListener(config, new Date())]),
-    ...(folder === undefined ? [] : folderFindings(folder, daemon)),
+    ...(isFailure(config) ? [] : folderFindings(config, daemon)),
+    ...(isFailure(config) ? [] : await databaseFindings(config, readDatabase, daemon)),
   ];
+}
+
+async function databaseFindings(
+  { store }: Config,
+  read: ReadDatabase,
+  daemon: RunningDaemon | undefined,
+): Promise<readonly Finding[]> {
+  if (!store) return [];
+  try {
+    return checkDatabase(store, await read(store), daemon !== undefined);
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return [finding("database", "broken", error.message, error.advice)];
+  }
 }
 
 function machineFindings(daemon: RunningDaemon | undefined): Finding[] {
@@ -81,15 +105,16 @@ function isSynchronised(): boolean | undefined {
   return existsSync("/run/systemd/timesync/synchronized") ? true : undefined;
 }
 
-function folderFindings(folder: string, daemon: RunningDaemon | undefined): Finding[] {
-  const space = checkDiskSpace(statfsSync(nearestFolder(join(folder, "store"))));
+function folderFindings({ dataFolder: folder, store }: Config, daemon: RunningDaemon | undefined): Finding[] {
+  const [part, use] = store ? (["audit", "audit log"] as const) : (["store", "database"] as const);
+  const space = checkDiskSpace(statfsSync(nearestFolder(join(folder, part))), use);
   if (!existsSync(folder)) {
     return [finding("data folder", "ok", `there is none yet at ${folder}; the first start makes it`), space];
   }
   return [
     finding("data folder", "ok", folder),
     checkFiles(folder),
-    checkLayout(folder),
+    checkLayout(folder, store ? ["units", "pins"] : undefined),
     space,
     checkDaemon(daemon),
   ];

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { Authority, PemFolder } from "../../../../../test/tls/certificates.ts";
+import { Failure } from "../../core/errors.ts";
 import { openDataFolder } from "../data-folder.ts";
 import { checkFiles } from "./check-files.ts";
 import { checkLayout } from "./check-layout.ts";
@@ -182,6 +183,9 @@ describe("daemon", () => {
 });
 
 describe("the whole examination", () => {
+  const noDatabase = (): never => {
+    throw new Error("there is no database to be asked");
+  };
   const config = () => ({
     dataFolder: folder,
     backupFolder: join(folder, "backups"),
@@ -191,7 +195,7 @@ describe("the whole examination", () => {
   });
 
   test("has each check once, and a data folder that is fit fails none of those of the folder", async () => {
-    const findings = await examine(config());
+    const findings = await examine(config(), noDatabase);
     expect(findings.map(({ check }) => check)).toEqual([
       "versions",
       "core dumps",
@@ -212,13 +216,38 @@ describe("the whole examination", () => {
 
   test("finds what one of its checks finds", async () => {
     chmodSync(join(folder, "admin.token"), 0o644);
-    const broken = (await examine(config())).filter(({ verdict }) => verdict === "broken");
+    const broken = (await examine(config(), noDatabase)).filter(({ verdict }) => verdict === "broken");
     expect(broken.map(({ check }) => check)).toContain("files");
+  });
+
+  test("with a database elsewhere asks that, says why it gives no answer, and looks at units and PINs alone", async () => {
+    const store = {
+      host: "/run/none",
+      port: 5432,
+      database: "keys",
+      user: "claviger",
+      passwordFile: undefined,
+      tls: undefined,
+    };
+    rmSync(join(folder, "store"), { recursive: true });
+    const findings = await examine({ ...config(), store }, async ({ database }) => {
+      throw new Failure("store-refused", `${database} is not there`);
+    });
+    const found = (check: string) => findings.find((one) => one.check === check)?.found;
+    expect(findings.at(-1)).toMatchObject({
+      check: "database",
+      verdict: "broken",
+      found: "keys is not there",
+    });
+    expect(found("layout")).toBe(
+      "units and PINs are neighbours: a copy of one folder is a copy of what opens every key",
+    );
+    expect(found("disk space")).toMatch(/for the audit log$/);
   });
 
   test("of a folder that is not there yet makes none", async () => {
     const dataFolder = join(folder, "below", "not-yet");
-    const findings = await examine({ ...config(), dataFolder });
+    const findings = await examine({ ...config(), dataFolder }, noDatabase);
     expect(findings.find(({ check }) => check === "data folder")?.found).toContain("none yet");
     expect(findings.map(({ check }) => check)).toContain("disk space");
   });

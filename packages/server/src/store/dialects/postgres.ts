@@ -75,16 +75,22 @@ export async function runTransaction<Result>(
 ): Promise<Result> {
   await send(client, { text: begin });
   try {
-    let step = script.next();
-    while (!step.done) step = script.next(await runStatement(client, step.value));
+    const result = await runStatements(client, script);
     mayCommit();
     const { command } = await send(client, { text: "COMMIT" });
     if (command !== "COMMIT") throw new Error(`COMMIT was answered by ${command}`);
-    return step.value;
+    return result;
   } catch (error) {
     if (!isConnectionFailure(error)) await rollBack(client);
     throw error;
   }
+}
+
+/** Runs a script in the transaction that the connection is in. */
+export async function runStatements<Result>(client: ClientBase, script: Script<Result>): Promise<Result> {
+  let step = script.next();
+  while (!step.done) step = script.next(await runStatement(client, step.value));
+  return step.value;
 }
 
 /** Never rejects: the caller is told why the transaction failed, and a connection still inside one is not used again. */

@@ -35,7 +35,7 @@ function openMarks(db: QueryBuilder) {
   return db.selectFrom("rollback_marks").selectAll().where("state", "!=", "accepted").orderBy("marked_at_ms");
 }
 
-export function markOf(row: Selectable<Tables["rollback_marks"]>): RollbackMark {
+function markOf(row: Selectable<Tables["rollback_marks"]>): RollbackMark {
   return {
     id: row.id,
     state: row.state,

@@ -1,9 +1,12 @@
 import { sql } from "kysely";
 import { Failure } from "../../core/errors.ts";
+import type { Change } from "../../core/master-key-change/change.ts";
 import type { RowCursor, RowValue, StoreSnapshot, TableRows } from "../../core/ports/backup-store.ts";
 import { BACKUP_TABLE_NAMES, BACKUP_TABLES, isBackupTable } from "../backup-tables.ts";
+import { NEWEST_SCHEMA } from "../migrations/migrate.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first } from "../script.ts";
+import { listChanges } from "./changes.ts";
 
 /** What a snapshot begins with: the schema, and how many rows each table has. */
 export function* openingOfSnapshot(db: QueryBuilder): Script<Pick<StoreSnapshot, "schema" | "counts">> {
@@ -19,6 +22,12 @@ export function* openingOfSnapshot(db: QueryBuilder): Script<Pick<StoreSnapshot,
 export function* schemaOf(db: QueryBuilder): Script<number> {
   const newest = yield* first(db.selectFrom("schema_migrations").select((of) => of.fn.max("id").as("id")));
   return newest?.id ?? 0;
+}
+
+/** The changes that a database tells of, newest first; none where it has another schema than that of this release. */
+export function* readToldChanges(db: QueryBuilder): Script<readonly Change[]> {
+  if ((yield* schemaOf(db)) !== NEWEST_SCHEMA) return [];
+  return (yield* listChanges(db, { limit: 1_000, after: undefined, openOnly: false })).items;
 }
 
 /** Rows of one table behind a key, in its order. */
