@@ -42,6 +42,7 @@ const STEPS: readonly Step[] = [
   S.enablePrincipal,
   S.createToken,
   S.revokeTokens,
+  { verb: "audit rotate-key", act: ({ client }) => client.audit.rotateKey() },
   S.addUnit(THIRD_UNIT),
   S.quarantine,
   S.readmit,
@@ -61,7 +62,7 @@ const STEPS: readonly Step[] = [
  * A first start writes it, or that of a newer release, and a daemon that does not start says so; or a failure of the
  * machine has to come first, or a restore (restore.test.ts).
  */
-const NOT_HERE = ["acceptRollback", "addAuditKey", "adoptFormerPrincipal", "createFence", "dropLeases"];
+const NOT_HERE = ["acceptRollback", "adoptFormerPrincipal", "createFence", "dropLeases"];
 
 test("a store thread that dies between COMMIT and answer is replaced, and every write tells the truth", async () => {
   const run = await templates.copy("base");

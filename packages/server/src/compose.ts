@@ -8,6 +8,7 @@ import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
 import { SignIns } from "./core/access/sign-ins.ts";
 import type { Clock } from "./core/clock.ts";
+import { AuditKeys } from "./core/audit/audit-keys.ts";
 import { LogToCome } from "./core/audit/log-to-come.ts";
 import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
 import { recordedStore } from "./core/audit/recorded-store.ts";
@@ -30,7 +31,6 @@ import {
   openVouchedRows,
 } from "./core/operations/initialise.ts";
 import { finishRemovals } from "./core/operations/remove-unit.ts";
-import { openAuditKey } from "./core/operations/open-audit-key.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
@@ -146,14 +146,22 @@ export async function composeDaemon(
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
-  const { log: auditLog, taker, reader } = audit ?? (await beginAudit());
+  const { log: auditLog, taker, reader, lastSigner } = audit ?? (await beginAudit());
   if (auditLog.isFirst && (await store.listAuditKeys({})).length > 0) {
     const note = "there was no audit log at this start, though one was kept before";
     machineAlarms.raise("audit-log", note);
     auditLog.appendLater({ atMs: clock.nowMs(), operation: "audit.missing", outcome: "alarm", note });
   }
-  auditLog.signWith(await openAuditKey({ ...ports, vouchedRows }));
-  writePublicKeys(files.keys, await store.listAuditKeys({}));
+  const auditKeys = await AuditKeys.open({
+    ...ports,
+    vouchedRows,
+    log: auditLog,
+    taker,
+    lastSigner,
+    publish: (keys) => writePublicKeys(files.keys, keys),
+  });
+  opened.defer(() => auditKeys.stop());
+  reader.trust(() => auditKeys.records());
   if (due) {
     await firstStart.createAdministrator({ ...ports, vouchedRows });
     firstStart.complete();
@@ -216,6 +224,7 @@ export async function composeDaemon(
       ...service,
       backups: { ...backups, runner: backupRunner },
       audit: reader,
+      auditKeys,
       auditTroubles: () => auditLog.troubles(),
     }),
     gate: {

@@ -101,6 +101,8 @@ const FOUND = {
     const members = Object.keys(amendment) as (keyof ChangeAmendment)[];
     return kept && members.every((name) => isEqual(kept[name], amendment[name])) ? "done" : undefined;
   },
+  addAuditKey: async (store, { key: { fingerprint } }) =>
+    (await store.listAuditKeys({})).some((kept) => kept.fingerprint === fingerprint) ? "added" : undefined,
 } as const satisfies FoundTable;
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

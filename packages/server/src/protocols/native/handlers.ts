@@ -1,6 +1,7 @@
 import { PLAINTEXT_LIMIT_BYTES } from "@claviger/api";
 import type { Context } from "@claviger/api";
 import type { Touched } from "../../core/audit/audit-draft.ts";
+import type { AuditKeys } from "../../core/audit/audit-keys.ts";
 import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
 import { acceptRollback } from "../../core/operations/accept-rollback.ts";
@@ -39,6 +40,7 @@ import { listChangeReports, reportChange } from "../../core/operations/report-ch
 import { reasonsNotReady, reportStatus } from "../../core/operations/report-status.ts";
 import { reportUnit } from "../../core/operations/report-units.ts";
 import { restoreChange } from "../../core/operations/restore-change.ts";
+import { rotateAuditKey } from "../../core/operations/rotate-audit-key.ts";
 import { rotateKey } from "../../core/operations/rotate-key.ts";
 import { scheduleKeyDeletion } from "../../core/operations/schedule-key-deletion.ts";
 import type { AuditReader } from "../../core/ports/audit-log.ts";
@@ -74,6 +76,7 @@ export function nativeHandlers(
   ports: ServicePorts &
     BackupPorts & {
       readonly audit: AuditReader;
+      readonly auditKeys: AuditKeys;
       /** Why the audit log cannot be written. */
       readonly auditTroubles: () => readonly string[];
     },
@@ -356,7 +359,8 @@ export function nativeHandlers(
       const { lines, next } = await audit.exportPage(page);
       return { lines, next: next ?? null };
     },
-    listAuditKeys: async () => ({ items: await listAuditKeys(ports) }),
+    listAuditKeys: async () => ({ items: listAuditKeys(ports) }),
+    rotateAuditKey: () => rotateAuditKey(ports),
     archiveAudit: async ({ body }) => {
       const { file, records } = await audit.archive({ before: body.before });
       return { file: file ?? null, records };
