@@ -42,6 +42,7 @@ const STEPS: readonly Step[] = [
   S.enablePrincipal,
   S.createToken,
   S.revokeTokens,
+  S.tokensAreDropped,
   { verb: "audit rotate-key", act: ({ client }) => client.audit.rotateKey() },
   S.addUnit(THIRD_UNIT),
   S.quarantine,

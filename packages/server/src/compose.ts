@@ -4,6 +4,7 @@ import type { Audit } from "./audit/open-audit.ts";
 import { openAudit } from "./audit/open-audit.ts";
 import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
+import { EndedTokens } from "./core/access/ended-tokens.ts";
 import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
 import { SignIns } from "./core/access/sign-ins.ts";
@@ -287,6 +288,7 @@ async function refuseSnapshot(): Promise<never> {
 }
 
 function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): DestructionTimer {
+  const endedTokens = new EndedTokens(service);
   return new DestructionTimer({
     clock: service.clock,
     alarms,
@@ -294,6 +296,8 @@ function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): D
       if (await service.store.readRollback({})) return { destroyed: 0, left: 0 };
       const { destroyed, left } = await destroyDueKeys(service, { limit });
       await service.store.dropExpiredImportTokens({ nowMs: service.clock.nowMs() });
+      const tokens = await endedTokens.drop();
+      if (tokens > 0) log.info({ tokens }, "tokens that ended long ago dropped");
       for (const { id, projectId } of destroyed) log.info({ key: id, project: projectId }, "key destroyed");
       return { destroyed: destroyed.length, left };
     },
