@@ -167,12 +167,21 @@ module.exports = {
     },
     only(
       "http-and-ops-import-core",
-      "http and ops import core, fastify, pino, prom-client (and the TOML parser of the configuration): no store, unit " +
-        "or protocol.",
+      "http and ops import core, fastify, pino, prom-client (and the parsers of the configuration and of revocation lists): no store, " +
+        "unit or protocol.",
       `${SERVER}(http|ops)/`,
       [
         `${SERVER}(core|http|ops)/`,
-        npm("fastify", "@fastify/[^/]+", "pino", "prom-client", "secure-json-parse", "smol-toml", "typebox"),
+        npm(
+          "fastify",
+          "@fastify/[^/]+",
+          "pino",
+          "prom-client",
+          "secure-json-parse",
+          "smol-toml",
+          "typebox",
+          "@peculiar/asn1-(?:schema|x509)",
+        ),
       ],
     ),
     {

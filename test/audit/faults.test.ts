@@ -2,8 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { auditKey, verifyExport } from "@claviger/audit";
 import { ClavigerClient, ClavigerError } from "@claviger/sdk";
 import type { AuditRecordView } from "@claviger/sdk";
 import { afterAll, describe, expect, test } from "vitest";
@@ -239,6 +241,27 @@ test.concurrent(
     const created = await records(daemon, "createProject");
     expect(created.filter(({ asked }) => asked === "before-it-is-known")).toHaveLength(1);
     expect(created.filter(({ asked }) => asked === "after")).toHaveLength(0);
+  },
+);
+
+test.concurrent(
+  "a new signing key whose record cannot be written yet waits for the log, and signs when it is back",
+  async () => {
+    await using daemon = await prepared();
+    daemon.break("read-only");
+    const made = await daemon.client.audit.rotateKey();
+    expect(made.signs).toBe(false);
+    daemon.mend();
+    await until(async () => (await encrypt(daemon)) === "served");
+    const signs = async () => (await daemon.client.audit.keys()).find((key) => key.signs)?.fingerprint;
+    await until(async () => (await signs()) === made.fingerprint);
+    const lines = (await Array.fromAsync(daemon.client.audit.export())).join("");
+    const [first] = await daemon.client.audit.keys();
+    const found = await verifyExport(Readable.from([Buffer.from(lines)]), {
+      trusted: [auditKey(first?.pem ?? "")],
+    });
+    expect(found.faults).toEqual([]);
+    expect(found.signedBy).toEqual([first?.fingerprint, made.fingerprint]);
   },
 );
 

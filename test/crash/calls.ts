@@ -62,6 +62,7 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
   adoptFormerPrincipal: ONE,
   createToken: ONE,
   revokeToken: ONE,
+  dropEndedTokens: ONE,
   acceptRollback: ONE,
   addUnit: kinds<UnitState, StoreInput<"addUnit">>(
     { joining: true, serving: true, quarantined: true, leaving: true },

@@ -18,6 +18,8 @@ export const EVERY_WRITE: readonly Step[] = [
   S.enablePrincipal,
   S.createToken,
   S.revokeTokens,
+  S.tokensAreDropped,
+  { verb: "audit rotate-key", act: ({ client }) => client.audit.rotateKey() },
   S.addUnit(THIRD_UNIT),
   S.quarantine,
   S.readmit,
@@ -40,10 +42,4 @@ export const CHANGES_AFTERWARDS = ["PURGED", "DONE", "CANCELED"];
  * A first start writes it, or that of a newer release, and a daemon that does not start says so; or a failure of the
  * machine has to come first, or a restore (restore.test.ts).
  */
-export const NOT_AMONG_THEM = [
-  "acceptRollback",
-  "addAuditKey",
-  "adoptFormerPrincipal",
-  "createFence",
-  "dropLeases",
-];
+export const NOT_AMONG_THEM = ["acceptRollback", "adoptFormerPrincipal", "createFence", "dropLeases"];

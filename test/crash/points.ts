@@ -22,6 +22,7 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
   "store.updatePrincipal(enabled)": [["principals", 1]],
   "store.createToken": [["principals", 1]],
   "store.revokeToken": [["principals", 1]],
+  "store.dropEndedTokens": [["principals", 1]],
   "store.adoptFormerPrincipal": [["release 0.1.0 taken over", 2]],
   "store.dropLeases": [["re-encipher", 1]],
   "unit.execute(generate)": [

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -134,3 +134,27 @@ test.each(["before", "after"] as const)(
     await checkLedger(client, { ...ledger, projects: new Set() });
   },
 );
+
+test("an acceptance whose answer dies with the store thread is answered with what was done", async () => {
+  const folder = newMachine();
+  expect((await restore(folder)).signal).toBeNull();
+  const died = join(folder, "died");
+  mkdirSync(died);
+  const preload = `${new URL("./die-unanswered.ts", import.meta.url).href}?${died}`;
+  const child = spawn(process.execPath, ["--import", preload, DAEMON, folder, "none"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "close");
+  try {
+    const [address] = (await once(child.stdout, "data")).map((chunk) => String(chunk).trim());
+    const token = readFileSync(join(folder, "admin.token"), "utf8").trim();
+    using client = new ClavigerClient({ address: address ?? "", token, retries: 0 });
+    const accepted = await client.backups.acceptRollback();
+    expect(accepted).toHaveLength(1);
+    expect(readdirSync(died)).toContain("acceptRollback");
+    await client.projects.create({ name: "after-the-death" });
+  } finally {
+    child.kill("SIGKILL");
+    await ended;
+  }
+});

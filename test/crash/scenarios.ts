@@ -53,7 +53,7 @@ export const SCENARIOS = {
   },
   principals: {
     from: "base",
-    steps: [S.createToken, S.disablePrincipal, S.enablePrincipal, S.revokeTokens, S.work],
+    steps: [S.createToken, S.disablePrincipal, S.enablePrincipal, S.revokeTokens, S.tokensAreDropped, S.work],
     end: (found) => serve(found, 2),
   },
   "release 0.1.0 taken over": { from: "release 0.1.0", steps: [S.createPrincipal], end: isTakenOver },

@@ -237,6 +237,14 @@ const revokeTokens: Step = {
       await client.principals.revokeToken(SPARE, id);
   },
 };
+/** Time enough for what is revoked to be dropped. */
+const tokensAreDropped: Step = {
+  verb: "(more than a month passes again)",
+  act: async ({ folder }) => putClockAhead(folder, 63 * 24 * 60 * 60 * 1000),
+  until: async ({ client }) => {
+    while ((await client.principals.listTokens(SPARE)).length > 0) await sleep(50);
+  },
+};
 const plan: Step = { verb: "change plan", act: ({ client }) => client.changes.plan() };
 
 export const STEPS = {
@@ -282,5 +290,6 @@ export const STEPS = {
   enablePrincipal,
   createToken,
   revokeTokens,
+  tokensAreDropped,
   plan,
 } as const;

@@ -203,6 +203,26 @@ describe("principals", () => {
     expect((await admin.principals.whoAmI()).state).toBe("enabled");
   });
 
+  it("the only administrator does not revoke the last token that proves it", async () => {
+    const tokens = async () =>
+      (await admin.principals.listTokens("administrator")).filter(({ state }) => state === "valid");
+    const [first, ...others] = await tokens();
+    expect(others).toEqual([]);
+    const id = first?.id ?? "";
+    const revoke = (token: string) => admin.principals.revokeToken("administrator", token);
+    await expect(revoke(id)).rejects.toMatchObject({ code: "credential-needed" });
+    const spare = await admin.principals.createToken("administrator", { expiresInSeconds: 3600 });
+    await revoke(spare.record.id);
+    await expect(revoke(id)).rejects.toMatchObject({ code: "credential-needed" });
+    expect(await tokens()).toHaveLength(1);
+    // With another administrator there is somebody who gives it a new one.
+    const boss = await admin.principals.create({ name: "boss", grants: [{ role: "administrator" }] });
+    using other = new ClavigerClient({ address: daemon.address, token: boss.token });
+    await other.principals.revokeToken("boss", boss.tokenId);
+    await admin.principals.disable("boss");
+    await expect(revoke(id)).rejects.toMatchObject({ code: "credential-needed" });
+  });
+
   it("a role that concerns the whole service is not given for a project", async () => {
     const one = await user();
     await expect(

@@ -188,6 +188,34 @@ test("an administrator who is bound binds and frees by the command line, which n
   await admin.principals.bindCertificate("administrator", undefined);
 });
 
+test("nobody binds himself to a certificate that his connection has not proved, or frees himself without a token", async () => {
+  const refused = async (one: ClavigerClient, certificate: Issued | undefined) => {
+    const bound = certificate && fingerprint(certificate);
+    try {
+      return (await one.principals.bindCertificate("administrator", bound)).certificate;
+    } catch (error) {
+      if (error instanceof ClavigerError) return error.code;
+      throw error;
+    }
+  };
+  expect(await refused(admin, stranger)).toBe("certificate-not-proved");
+  using other = client(stranger, daemon.token);
+  expect(await refused(other, mine)).toBe("certificate-not-proved");
+  expect((await admin.principals.whoAmI()).certificate).toBe(null);
+  expect(await refused(admin, mine)).toBe(fingerprint(mine));
+  using withoutToken = client(mine);
+  expect(await refused(withoutToken, undefined)).toBe("credential-needed");
+  expect(await refused(withoutToken, stranger)).toBe("certificate-not-proved");
+  expect(await refused(withoutToken, mine)).toBe(fingerprint(mine));
+  expect(await refused(admin, undefined)).toBe(null);
+  // By his id he is the same.
+  const { id } = await admin.principals.whoAmI();
+  await expect(admin.principals.bindCertificate(id, fingerprint(stranger))).rejects.toMatchObject({
+    code: "certificate-not-proved",
+    field: "fingerprint",
+  });
+});
+
 test("rows into which somebody wrote a certificate or an identity, or from which they were taken, are not used", async () => {
   const [held, stolen] = await Promise.all([clients.issueClient(), clients.issueClient()]);
   await service("held", held);
@@ -228,4 +256,6 @@ test("a token of a bound principal is good for nothing where nobody proves a cer
   admin = new ClavigerClient(daemon);
   await admin.principals.bindCertificate("orders", undefined);
   expect(await nameOrCode(plain)).toBe("orders");
+  const bind = admin.principals.bindCertificate("administrator", fingerprint(mine));
+  await expect(bind).rejects.toMatchObject({ code: "certificate-not-proved" });
 });

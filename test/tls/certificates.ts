@@ -11,9 +11,11 @@ import {
   KeyUsagesExtension,
   PemConverter,
   SubjectAlternativeNameExtension,
+  X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from "@peculiar/x509";
-import type { JsonName, X509Certificate } from "@peculiar/x509";
+import type { JsonName } from "@peculiar/x509";
 
 /** Certificates made on the spot, so that none of them ever expires in the repository. PEM throughout. */
 
@@ -33,6 +35,8 @@ export interface Leaf {
   readonly names?: readonly { readonly type: "dns" | "ip"; readonly value: string }[];
   /** Hours from now; default -1 to 24. */
   readonly validHours?: readonly [from: number, to: number];
+  /** Hex; a random one where none is given. */
+  readonly serialNumber?: string;
 }
 
 /** A certification authority of its own. */
@@ -56,18 +60,19 @@ export class Authority {
       keys,
       extensions: [
         new BasicConstraintsExtension(true, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
+        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
       ],
     });
     return new Authority(certificate, keys);
   }
 
-  async issue({ subject, purpose, names = [], validHours = [-1, 24] }: Leaf): Promise<Issued> {
+  async issue({ subject, purpose, names = [], validHours = [-1, 24], serialNumber }: Leaf): Promise<Issued> {
     const keys = await newKeys();
     const usage = purpose === "server" ? ExtendedKeyUsage.serverAuth : ExtendedKeyUsage.clientAuth;
     const certificate = await X509CertificateGenerator.create({
       subject: typeof subject === "string" ? subject : (structuredClone(subject) as JsonName),
       issuer: this.#certificate.subject,
+      ...(serialNumber !== undefined && { serialNumber }),
       ...validity(validHours),
       publicKey: keys.publicKey,
       signingKey: this.#keys.privateKey,
@@ -80,6 +85,23 @@ export class Authority {
     });
     const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
     return { cert: certificate.toString("pem"), key: PemConverter.encode(pkcs8, "PRIVATE KEY") };
+  }
+
+  /** A revocation list that names these certificates. Hours from now; default -1 to 24. */
+  async revocationList(revoked: readonly Issued[], [from, to] = [-1, 24]): Promise<string> {
+    const { notBefore: thisUpdate, notAfter: nextUpdate } = validity([from ?? -1, to ?? 24]);
+    const list = await X509CrlGenerator.create({
+      issuer: this.#certificate.subject,
+      thisUpdate,
+      nextUpdate,
+      entries: revoked.map(({ cert }) => ({
+        serialNumber: new X509Certificate(cert).serialNumber,
+        revocationDate: thisUpdate,
+      })),
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: ALGORITHM,
+    });
+    return `${PemConverter.encode(list.rawData, "X509 CRL")}\n`; // RFC 7468 §9
   }
 
   /** A server's certificate for loopback. */

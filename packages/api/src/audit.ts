@@ -51,6 +51,7 @@ export const AuditKeyView = Type.Object({
   fingerprint: Type.String({ description: "SHA-256 of the key in DER, 64 hex digits" }),
   pem: Type.String(),
   createdAt: Timestamp,
+  signs: Type.Boolean({ description: "whether it is the one that signs now" }),
 });
 export type AuditKeyView = Static<typeof AuditKeyView>;
 

@@ -669,6 +669,12 @@ export const ROUTES = {
     summary: "Public keys that have ever signed the audit log",
     reply: Type.Object({ items: Type.Array(AuditKeyView) }),
   },
+  rotateAuditKey: {
+    method: "POST",
+    path: "/v1/audit/rotate-key",
+    summary: "Have the audit log signed by a new key, which the key before introduces in the log",
+    reply: AuditKeyView,
+  },
   archiveAudit: {
     method: "POST",
     path: "/v1/audit/archive",

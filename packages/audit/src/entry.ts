@@ -27,8 +27,20 @@ export interface AuditEntry {
   /** What the request named, where that was not found or not looked for. */
   readonly asked?: string | undefined;
   readonly note?: string | undefined;
+  /** The key that signs from now on, where the record introduces one. */
+  readonly newKey?: KeyIntroduction | undefined;
   /** The head of the chain before this one on the node: in the first record of a chain. */
   readonly previous?: HeadRef | undefined;
+}
+
+/** A key that will sign the heads of the log, introduced by the key that signs them now. */
+export interface KeyIntroduction {
+  /** DER SubjectPublicKeyInfo of an Ed25519 key, in base64. */
+  readonly publicKey: string;
+  /** Fingerprint of the key that introduces it. */
+  readonly by: string;
+  /** Signature of `by` over "claviger audit key 1" ‖ the public key in DER, in base64. */
+  readonly signature: string;
 }
 
 /** Names a record by its chain, its number and its hash. */
@@ -44,7 +56,7 @@ export interface HeadRef {
 export function entryText(entry: AuditEntry): string {
   // The order in which members are written. JSON.stringify leaves out those that are undefined.
   const { operation, outcome, request, principalId, principal, project, key, version, context } = entry;
-  const { unit, register, change, vp, subject, asked, note, previous } = entry;
+  const { unit, register, change, vp, subject, asked, note, newKey, previous } = entry;
   const ordered: Required<{ [Member in keyof AuditEntry]: unknown }> = {
     operation,
     outcome,
@@ -62,6 +74,7 @@ export function entryText(entry: AuditEntry): string {
     subject,
     asked,
     note,
+    newKey,
     previous,
   };
   return `,${JSON.stringify(ordered).slice(1)}`;

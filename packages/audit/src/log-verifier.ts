@@ -1,8 +1,9 @@
 import { HASH_BYTES, RecordHasher, hashOfChain } from "./chain-hash.ts";
 import type { HeadRef } from "./entry.ts";
-import { parseRecord } from "./entry.ts";
 import type { AuditKey, Head, SignedHead } from "./signed-head.ts";
 import { isSignedBy, parseHead } from "./signed-head.ts";
+import { introducesKey, numberOf, recordOf } from "./record-text.ts";
+import { Signers } from "./signers.ts";
 import type { AuditFault, AuditFaultKind, Verification } from "./verification.ts";
 
 const FAULTS_KEPT = 1000;
@@ -10,7 +11,10 @@ const FAULTS_KEPT = 1000;
 export const BEGIN_OPERATION = "audit.begin";
 
 export interface VerifyOptions {
-  /** The keys that may sign. Without them a signature by any key that the log itself brings along counts. */
+  /**
+   * The keys that may sign, besides those that the log introduces under them. Without them a signature by any key that
+   * the log itself brings along counts.
+   */
   readonly trusted?: readonly AuditKey[] | undefined;
   /** Heads that were seen before: the log must still contain them. */
   readonly knownHeads?: readonly HeadRef[] | undefined;
@@ -33,10 +37,11 @@ interface ChainState {
  * records by number, a signed head behind the record that it names. What follows a fault is verified on.
  */
 export class LogVerifier {
-  readonly #keys = new Map<string, AuditKey>();
-  readonly #trustsAny: boolean;
+  readonly #signers: Signers;
   readonly #known: Map<string, HeadRef>;
   readonly #chains = new Map<string, ChainState>();
+  /** Chains that the file has which is read now. */
+  readonly #inFile = new Set<string>();
   readonly #signedBy = new Set<string>();
   readonly #hasher = new RecordHasher();
   readonly #faults: AuditFault[] = [];
@@ -46,8 +51,7 @@ export class LogVerifier {
   #at: ChainState | undefined;
 
   constructor({ trusted, knownHeads = [] }: VerifyOptions) {
-    for (const key of trusted ?? []) this.#keys.set(key.fingerprint, key);
-    this.#trustsAny = trusted === undefined;
+    this.#signers = new Signers(trusted);
     this.#known = new Map(knownHeads.map((head) => [`${head.chain} ${head.seq}`, head]));
   }
 
@@ -59,9 +63,14 @@ export class LogVerifier {
     return this.#heads;
   }
 
+  /** Begins another file of the same log: chains go on where the one before ends. */
+  file(): void {
+    this.#inFile.clear();
+  }
+
   /** A key that the log brings along; it counts only where no trusted ones were given. */
   key(key: AuditKey): void {
-    if (this.#trustsAny) this.#keys.set(key.fingerprint, key);
+    this.#signers.bring(key);
   }
 
   /** Begins a chain behind the record `from`, which is elsewhere; number 0 is the beginning. */
@@ -69,10 +78,16 @@ export class LogVerifier {
     this.#endChain();
     const { chain, seq } = from;
     const hash = Buffer.from(from.hash, "hex");
-    const again = this.#chains.has(chain);
+    const before = this.#chains.get(chain);
+    const isFirst = !this.#inFile.has(chain);
+    this.#inFile.add(chain);
+    if (isFirst && before?.seq === seq && before.hash.equals(hash)) {
+      this.#at = before; // a file before this one ends where this one goes on
+      return;
+    }
     const state = { chain, from, seq, hash, signedTo: seq, baseSigned: seq === 0, followed: false };
     this.#at = state;
-    if (again) this.fault("chain-fork", 0, "The chain is there twice.");
+    if (before) this.fault("chain-fork", 0, "The chain is there twice.");
     else this.#chains.set(chain, state);
     if (
       hash.byteLength !== HASH_BYTES ||
@@ -100,6 +115,7 @@ export class LogVerifier {
     // From here on the chain is followed as it stands, so that each fault is told where it is and once.
     at.hash = own.byteLength === HASH_BYTES ? Buffer.from(own) : computed;
     if (at.seq === 1) this.#begin(at, text);
+    if (introducesKey(text)) this.#introduce(at, text);
     if (this.#known.size > 0) this.#recognise(at);
   }
 
@@ -110,7 +126,8 @@ export class LogVerifier {
     if (!at || head?.chain !== at.chain) {
       return this.fault("signature-invalid", head?.seq ?? 0, "A signed head does not belong to its place.");
     }
-    if (!this.#isSigned(head, signed)) return;
+    const signer = this.#signerOf(at, head, signed);
+    if (!signer) return;
     if (head.seq > at.seq) {
       const lost = `The signed head names record ${head.seq}, but the chain ends with ${at.seq}.`;
       return this.fault("truncated", at.seq + 1, lost);
@@ -121,6 +138,7 @@ export class LogVerifier {
       const range = `${at.signedTo + 1} to ${at.seq}`;
       this.fault("head-differs", at.signedTo + 1, `Records ${range} are not those that were signed.`);
     }
+    if (signer === "may sign" && head.hash === at.hash.toString("hex")) this.#signers.hasSigned(head.key);
     at.signedTo = head.seq;
     at.baseSigned = true;
   }
@@ -178,12 +196,7 @@ export class LogVerifier {
 
   /** The first record of a chain names the head of the chain before it. */
   #begin(at: ChainState, text: string | Uint8Array): void {
-    let begin: ReturnType<typeof parseRecord> | undefined;
-    try {
-      begin = parseRecord(typeof text === "string" ? text : Buffer.from(text).toString("utf8"));
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-    }
+    const begin = recordOf(text);
     if (begin?.operation !== BEGIN_OPERATION)
       return this.fault("chain-altered", 1, "The first record of the chain does not begin it.");
     const { previous } = begin;
@@ -217,22 +230,39 @@ export class LogVerifier {
     this.#at = at;
   }
 
-  #isSigned(head: Head, signed: SignedHead): boolean {
-    const key = this.#keys.get(head.key);
-    if (!key) {
+  #introduce(at: ChainState, text: string | Uint8Array): void {
+    const introduction = recordOf(text)?.newKey;
+    if (introduction && this.#signers.introduce(introduction)) return;
+    const detail = `Record ${at.seq} introduces a key without the signature of the one that signs.`;
+    this.fault("key-untrusted", at.seq, detail);
+  }
+
+  /** Undefined where the signature does not count. What is signed already may be signed by a former key once more. */
+  #signerOf(at: ChainState, head: Head, signed: SignedHead): "may sign" | "was replaced" | undefined {
+    const found = this.#signers.find(head.key);
+    if (!found) {
       this.fault("key-untrusted", head.seq, `The head is signed by ${head.key}, which may not sign.`);
-      return false;
+      return undefined;
     }
-    if (!isSignedBy(key, signed)) {
+    if (!isSignedBy(found.key, signed)) {
       this.fault(
         "signature-invalid",
         head.seq,
         `The signature of the head at record ${head.seq} is not valid.`,
       );
-      return false;
+      return undefined;
+    }
+    const isKnown =
+      at.baseSigned &&
+      head.seq === at.signedTo &&
+      head.seq === at.seq &&
+      head.hash === at.hash.toString("hex");
+    if (found.isRetired && !isKnown) {
+      this.fault("key-untrusted", head.seq, `The head is signed by ${head.key}, which was replaced before.`);
+      return undefined;
     }
     this.#signedBy.add(head.key);
-    return true;
+    return found.isRetired ? "was replaced" : "may sign";
   }
 
   #recognise(at: ChainState): void {
@@ -245,25 +275,4 @@ export class LogVerifier {
     if (at && !at.baseSigned)
       this.fault("base-unsigned", at.seq, `No signed head names record ${at.seq}, which is elsewhere.`);
   }
-}
-
-const PREFIX = Buffer.from('{"seq":', "latin1");
-const COMMA = 0x2c;
-
-/** The number with which the text of a record begins; undefined where it begins with none. */
-function numberOf(text: string | Uint8Array): number | undefined {
-  if (typeof text === "string") {
-    const end = text.indexOf(",", PREFIX.length);
-    const digits = text.slice(PREFIX.length, end);
-    return text.startsWith('{"seq":') && /^[1-9]\d{0,15}$/.test(digits) ? Number(digits) : undefined;
-  }
-  let seq = 0;
-  for (let at = 0; at < PREFIX.length; at++) if (text[at] !== PREFIX[at]) return undefined;
-  for (let at = PREFIX.length; at < PREFIX.length + 17; at++) {
-    const byte = text[at] ?? 0;
-    if (byte === COMMA) return at === PREFIX.length || text[PREFIX.length] === 0x30 ? undefined : seq;
-    if (byte < 0x30 || byte > 0x39) return undefined;
-    seq = seq * 10 + (byte - 0x30);
-  }
-  return undefined;
 }

@@ -76,6 +76,13 @@ export function auditKeysOfPem(pem: string): readonly AuditKey[] {
   return blocks.map((block) => auditKey(block));
 }
 
+const KEY_LABEL = "claviger audit key 1";
+
+/** The bytes that a key signs to introduce the one that follows it: label ‖ the new public key in DER. */
+export function introductionBytes(publicKey: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(KEY_LABEL, "utf8"), publicKey]);
+}
+
 export function isSignedBy({ key }: AuditKey, { text, signature }: SignedHead): boolean {
   return key.asymmetricKeyType === "ed25519" && verify(null, signedBytes(text), key, signature);
 }

@@ -49,6 +49,7 @@ class ExportReader {
   }
 
   line(line: Buffer): void {
+    if (!this.#open && `${line.toString("utf8")}\n` !== beginLine()) return this.#unreadable();
     if (line.byteLength > TEXT_AT && startsWith(line, HASH_LINE, 0)) return this.#record(line);
     this.#other(line.toString("utf8"));
   }
@@ -94,6 +95,7 @@ class ExportReader {
     if (this.#open) this.#verifier.fault("cut", 0, "An export begins before the one before it has ended.");
     this.#open = true;
     this.#began += 1;
+    this.#verifier.file();
     this.#keys = 0;
     this.#inKeys = true;
     this.#recordsBefore = this.#verifier.records;

@@ -48,6 +48,11 @@ export class Audit {
     return (await this.#caller.call("listAuditKeys", {})).items;
   }
 
+  /** Has the log signed by a new key from now on, which the key before introduces in the log. */
+  rotateKey(): Promise<AuditKeyView> {
+    return this.#caller.call("rotateAuditKey", {});
+  }
+
   /** Moves what was signed before a time (RFC 3339; default now) into a file of the archive beside the log. */
   archive(input: { readonly before?: string | undefined } = {}): Promise<AuditArchiveView> {
     return this.#caller.call("archiveAudit", { body: input });

@@ -85,7 +85,7 @@ export class Principals {
 
   /**
    * Binds it to the client certificate of this fingerprint (SHA-256 in hex), at once; `undefined` frees it.
-   * Errors: `certificate-taken`.
+   * Errors: `certificate-taken`; of oneself `certificate-not-proved`, `credential-needed`.
    */
   bindCertificate(principal: string, fingerprint: string | undefined): Promise<PrincipalView> {
     return fingerprint === undefined

@@ -70,6 +70,7 @@ export const ROUTE_PATHS = {
   verifyAudit: { method: "GET", path: "/v1/audit/verify" },
   exportAudit: { method: "GET", path: "/v1/audit/export" },
   listAuditKeys: { method: "GET", path: "/v1/audit/keys" },
+  rotateAuditKey: { method: "POST", path: "/v1/audit/rotate-key" },
   archiveAudit: { method: "POST", path: "/v1/audit/archive" },
   createBackup: { method: "POST", path: "/v1/backups" },
   listBackups: { method: "GET", path: "/v1/backups" },

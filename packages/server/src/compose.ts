@@ -4,10 +4,12 @@ import type { Audit } from "./audit/open-audit.ts";
 import { openAudit } from "./audit/open-audit.ts";
 import { admit } from "./core/access/admission.ts";
 import { Authentication } from "./core/access/authentication.ts";
+import { EndedTokens } from "./core/access/ended-tokens.ts";
 import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
 import { SignIns } from "./core/access/sign-ins.ts";
 import type { Clock } from "./core/clock.ts";
+import { AuditKeys } from "./core/audit/audit-keys.ts";
 import { LogToCome } from "./core/audit/log-to-come.ts";
 import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
 import { recordedStore } from "./core/audit/recorded-store.ts";
@@ -30,7 +32,6 @@ import {
   openVouchedRows,
 } from "./core/operations/initialise.ts";
 import { finishRemovals } from "./core/operations/remove-unit.ts";
-import { openAuditKey } from "./core/operations/open-audit-key.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
 import type { Alarms } from "./core/ports/alarms.ts";
@@ -148,14 +149,22 @@ export async function composeDaemon(
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
-  const { log: auditLog, taker, reader } = audit ?? (await beginAudit());
+  const { log: auditLog, taker, reader, lastSigner } = audit ?? (await beginAudit());
   if (auditLog.isFirst && (await store.listAuditKeys({})).length > 0) {
     const note = "there was no audit log at this start, though one was kept before";
     machineAlarms.raise("audit-log", note);
     auditLog.appendLater({ atMs: clock.nowMs(), operation: "audit.missing", outcome: "alarm", note });
   }
-  auditLog.signWith(await openAuditKey({ ...ports, vouchedRows }));
-  writePublicKeys(files.keys, await store.listAuditKeys({}));
+  const auditKeys = await AuditKeys.open({
+    ...ports,
+    vouchedRows,
+    log: auditLog,
+    taker,
+    lastSigner,
+    publish: (keys) => writePublicKeys(files.keys, keys),
+  });
+  opened.defer(() => auditKeys.stop());
+  reader.trust(() => auditKeys.records());
   if (due) {
     await firstStart.createAdministrator({ ...ports, vouchedRows });
     firstStart.complete();
@@ -206,6 +215,7 @@ export async function composeDaemon(
       ...service,
       backups: { ...backups, runner: backupRunner },
       audit: reader,
+      auditKeys,
       auditTroubles: () => auditLog.troubles(),
     }),
     gate: {
@@ -281,6 +291,7 @@ async function reachStore(config: Config, data: DataFolder): Promise<StorePlace>
 }
 
 function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): DestructionTimer {
+  const endedTokens = new EndedTokens(service);
   return new DestructionTimer({
     clock: service.clock,
     alarms,
@@ -288,6 +299,8 @@ function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): D
       if (await service.store.readRollback({})) return { destroyed: 0, left: 0 };
       const { destroyed, left } = await destroyDueKeys(service, { limit });
       await service.store.dropExpiredImportTokens({ nowMs: service.clock.nowMs() });
+      const tokens = await endedTokens.drop();
+      if (tokens > 0) log.info({ tokens }, "tokens that ended long ago dropped");
       for (const { id, projectId } of destroyed) log.info({ key: id, project: projectId }, "key destroyed");
       return { destroyed: destroyed.length, left };
     },

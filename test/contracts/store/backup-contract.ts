@@ -318,6 +318,9 @@ export function backupContract(backEnd: BackupBackEnd): void {
       test("it is accepted once, and written again from then on", async () => {
         const accepted = [{ ...MARK, state: "accepted" }];
         expect(await restored.acceptRollback({ by: "alice", atMs: 8 })).toEqual(accepted);
+        expect(await restored.listAcceptedRollbacks({ by: "alice", atMs: 8 })).toEqual(accepted);
+        expect(await restored.listAcceptedRollbacks({ by: "alice", atMs: 9 })).toEqual([]);
+        expect(await restored.listAcceptedRollbacks({ by: "bob", atMs: 8 })).toEqual([]);
         expect(await restored.acceptRollback({ by: "bob", atMs: 9 })).toEqual([]);
         expect(await restored.readRollback({})).toBeUndefined();
         expect(await codeOf(() => restored.dropLeases({}))).toBe("done");

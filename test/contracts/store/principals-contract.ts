@@ -137,5 +137,32 @@ export function principalsContract(rig: StoreRig): void {
       ]);
       expect(await store.findToken({ id: revoked.id })).toEqual(revoked);
     });
+
+    test("those that ended before a time are found and dropped, and no other, whoever names it", async () => {
+      const { store } = rig;
+      await store.createPrincipal({ principal: principal(1), token: token(1, 1) });
+      const kept = [
+        token(2, 1, { expiresAtMs: 10 }),
+        token(3, 1, { expiresAtMs: 20, revokedAtMs: 10 }),
+        token(4, 1, { expiresAtMs: 20 }),
+      ];
+      const ended = [
+        token(5, 1, { expiresAtMs: 9 }),
+        token(6, 1, { revokedAtMs: 9 }),
+        token(7, 1, { expiresAtMs: 20, revokedAtMs: 9 }),
+        token(8, 1, { expiresAtMs: 9, revokedAtMs: 20 }),
+      ];
+      for (const one of [...kept, ...ended]) await store.createToken({ token: one });
+      const before = await store.readRevocations({});
+      const found = await store.listEndedTokens({ endedBeforeMs: 10, limit: 10 });
+      expect(found.toSorted()).toEqual(ended.map(({ id }) => id));
+      expect(await store.listEndedTokens({ endedBeforeMs: 10, limit: 3 })).toHaveLength(3);
+      const everything = [token(1, 1), ...kept, ...ended].map(({ id }) => id);
+      expect(await store.dropEndedTokens({ ids: everything, endedBeforeMs: 10 })).toBe(4);
+      expect(await store.dropEndedTokens({ ids: everything, endedBeforeMs: 10 })).toBe(0);
+      expect(await store.listTokens({ principalId: principal(1).id })).toEqual([token(1, 1), ...kept]);
+      expect(await store.findTokenByHash({ hash: Uint8Array.of(6) })).toBeUndefined();
+      expect(await store.readRevocations({})).toBe(before);
+    });
   });
 }

@@ -107,12 +107,27 @@ export function auditCommands(program: Command): void {
       }),
     );
 
+  verb(
+    audit,
+    "rotate-key",
+    "Have the log signed by a new key from now on. The key before introduces it in the log: whoever trusts that one verifies across the rotation.",
+    "claviger audit rotate-key",
+  ).action(
+    inSession(async (session) => {
+      session.show(await session.client.audit.rotateKey(), ({ fingerprint, signs }) =>
+        signs
+          ? `Key ${fingerprint} signs the audit log from now on.`
+          : `Key ${fingerprint} signs the audit log as soon as the log can be written.`,
+      );
+    }),
+  );
+
   verb(audit, "keys", "List the public keys that have ever signed the log.", "claviger audit keys").action(
     inSession(async (session) => {
       session.show({ items: await session.client.audit.keys() }, ({ items }) =>
         table(
-          ["FINGERPRINT", "CREATED"],
-          items.map(({ fingerprint, createdAt }) => [fingerprint, createdAt]),
+          ["FINGERPRINT", "CREATED", "SIGNS"],
+          items.map(({ fingerprint, createdAt, signs }) => [fingerprint, createdAt, signs ? "now" : "-"]),
           "No key has signed yet.",
         ),
       );

@@ -159,7 +159,8 @@ export class AuditDatabase {
   }
 
   /**
-   * Deletes the records of a chain up to a signed head, which from then on stands for them; heads before it go too.
+   * Deletes the records of a chain up to a signed head, which from then on stands for them; heads before it go too, and
+   * one of the same record by a key that was replaced.
    * At most `limit` records at a time. Returns how many it has deleted.
    */
   forget({ chain, seq }: HeadRef, limit: number): number {
@@ -173,7 +174,12 @@ export class AuditDatabase {
         .run(row.id, seq, limit);
       deleted = Number(changes);
       if (deleted === 0) {
-        this.#db.prepare("DELETE FROM heads WHERE chain_id = ? AND seq < ?").run(row.id, seq);
+        this.#db
+          .prepare(
+            `DELETE FROM heads WHERE chain_id = ? AND seq <= ?
+             AND n < (SELECT max(n) FROM heads WHERE chain_id = ? AND seq = ?)`,
+          )
+          .run(row.id, seq, row.id, seq);
       }
       return this.#at;
     });

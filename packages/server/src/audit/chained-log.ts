@@ -33,7 +33,8 @@ export class ChainedLog implements AuditLog {
   /** Heads of chains that have ended, to be signed as soon as there is a key. */
   #ended: HeadRef[] = [];
   #signedSeq = 0;
-  #key: SigningKey | undefined;
+  /** The key that signs now, and those that will follow it. */
+  readonly #keys: SigningKey[] = [];
   #timer: NodeJS.Timeout | undefined;
   #signing: Promise<void> = Promise.resolve();
   #low = false;
@@ -104,10 +105,18 @@ export class ChainedLog implements AuditLog {
     return this.#isFirst;
   }
 
-  /** From now on heads are signed; the chain before this one gets the signature that its end may lack. */
+  /**
+   * Has heads signed with a key; with a further one as soon as the key before has signed what there is now. The chain
+   * before this one gets the signature that its end may lack.
+   */
   signWith(key: SigningKey): void {
-    this.#key = key;
+    this.#keys.push(key);
     this.signHead();
+  }
+
+  /** Fingerprint of the key that signs now. */
+  get signer(): string | undefined {
+    return this.#keys[0]?.fingerprint;
   }
 
   signHead(): void {
@@ -146,9 +155,17 @@ export class ChainedLog implements AuditLog {
   }
 
   async #sign(): Promise<void> {
-    const key = this.#key;
+    while ((await this.#signDue()) && this.#keys.length > 1) {
+      this.#keys.shift();
+      this.#signedSeq = 0; // the next key signs the head too, and so comes into its place
+    }
+  }
+
+  /** Whether everything there is is signed. */
+  async #signDue(): Promise<boolean> {
+    const [key] = this.#keys;
     const head = this.#head;
-    if (!key || !head || this.#writer.trouble !== undefined) return;
+    if (!key || !head || this.#writer.trouble !== undefined) return false;
     const due = [...this.#ended, ...(head.seq > this.#signedSeq ? [head] : [])];
     for (const one of due) {
       const at = new Date(this.#options.clock.nowMs()).toISOString();
@@ -159,12 +176,13 @@ export class ChainedLog implements AuditLog {
         await this.#writer.addHead({ chain, seq, text, signature });
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        return; // it is signed when the log can be written again
+        return false; // it is signed when the log can be written again
       }
       if (one === head) this.#signedSeq = Math.max(this.#signedSeq, seq);
       else this.#ended = this.#ended.filter((ended) => ended !== one);
       this.#options.onSignedHead?.({ text, signature });
     }
+    return true;
   }
 
   #opened(opened: Opened): void {
@@ -212,7 +230,7 @@ export class ChainedLog implements AuditLog {
   }
 
   #signSoon(): void {
-    if (!this.#key || this.#timer !== undefined || !this.#head) return;
+    if (this.#keys.length === 0 || this.#timer !== undefined || !this.#head) return;
     if (this.#head.seq <= this.#signedSeq && this.#ended.length === 0) return;
     this.#timer = setTimeout(() => this.signHead(), SIGN_WITHIN_MS);
   }

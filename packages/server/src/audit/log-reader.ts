@@ -5,8 +5,8 @@ import { Failure } from "../core/errors.ts";
 import type {
   AuditFilter,
   AuditPage,
+  AuditKeyRecord,
   AuditReader,
-  AuditStore,
   AuditVerified,
 } from "../core/ports/audit-log.ts";
 import type { OutboxTaker } from "../core/audit/outbox-taker.ts";
@@ -29,7 +29,6 @@ interface Waiting {
 export interface LogReaderPorts {
   readonly log: Pick<ChainedLog, "head" | "signed" | "forgetUpTo">;
   readonly taker: Pick<OutboxTaker, "taken" | "idle">;
-  readonly store: Pick<AuditStore, "listAuditKeys">;
   readonly clock: Clock;
 }
 
@@ -40,10 +39,16 @@ export class LogReader implements AuditReader {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #lastId = 0;
+  #signers: () => readonly AuditKeyRecord[] = () => [];
 
   constructor(settings: ReaderSettings, ports: LogReaderPorts) {
     this.#settings = settings;
     this.#ports = ports;
+  }
+
+  /** Whose signatures count in verification, and which public keys go along with an export. */
+  trust(signers: () => readonly AuditKeyRecord[]): void {
+    this.#signers = signers;
   }
 
   list(filter: AuditFilter): Promise<AuditPage> {
@@ -52,7 +57,7 @@ export class LogReader implements AuditReader {
 
   async verify(): Promise<AuditVerified> {
     const { head } = this.#ports.log;
-    return await this.#call("verify", { keys: await this.#keys(), knownHeads: head ? [head] : [] });
+    return await this.#call("verify", { keys: this.#keys(), knownHeads: head ? [head] : [] });
   }
 
   async exportPage({ after, limit }: { after: string | undefined; limit: number }) {
@@ -60,7 +65,7 @@ export class LogReader implements AuditReader {
     if (after !== undefined && !cursor)
       throw new Failure("invalid-request", "`after` is not the `next` of a page", { field: "after" });
     if (!cursor) await this.#ports.log.signed();
-    const { lines, next } = await this.#call("export", { cursor, limit, keys: await this.#keys() });
+    const { lines, next } = await this.#call("export", { cursor, limit, keys: this.#keys() });
     return { lines, next: next && cursorText(next) };
   }
 
@@ -72,7 +77,7 @@ export class LogReader implements AuditReader {
     await log.signed();
     const archived = await this.#call("archive", {
       before: new Date(before ?? clock.nowMs()).toISOString(),
-      keys: await this.#keys(),
+      keys: this.#keys(),
     });
     for (const head of archived?.upTo ?? []) await log.forgetUpTo(head);
     return { file: archived?.file, records: archived?.records ?? 0 };
@@ -82,9 +87,8 @@ export class LogReader implements AuditReader {
     await this.#worker?.terminate();
   }
 
-  async #keys(): Promise<readonly ExportedKey[]> {
-    const keys = await this.#ports.store.listAuditKeys({});
-    return keys.map((key) => ({ fingerprint: key.fingerprint, pem: publicKeysPem([key]) }));
+  #keys(): readonly ExportedKey[] {
+    return this.#signers().map((key) => ({ fingerprint: key.fingerprint, pem: publicKeysPem([key]) }));
   }
 
   #call<N extends ReaderCallName>(name: N, input: ReaderInput<N>): Promise<ReaderResult<N>> {

@@ -6,6 +6,7 @@ import type { Alarms } from "../core/ports/alarms.ts";
 import type { AuditStore } from "../core/ports/audit-log.ts";
 import { isFailure } from "../core/errors.ts";
 import { ChainedLog } from "./chained-log.ts";
+import { lastSigner } from "./last-signer.ts";
 import { LogReader } from "./log-reader.ts";
 
 const RESERVE_BYTES = 1024 * 1024;
@@ -15,6 +16,8 @@ export interface Audit {
   readonly log: ChainedLog;
   readonly taker: OutboxTaker;
   readonly reader: LogReader;
+  /** Fingerprint of the key that signed last before this start. */
+  readonly lastSigner: string | undefined;
   /** To be called after a mutation that may have left a record. */
   readonly after: (mutation: RecordedMutation) => void;
   /** Takes over and signs what there is, and ends the thread. */
@@ -50,11 +53,12 @@ export async function openAudit(options: {
   held.taker = taker;
   await taker.taken();
   const { database: path, archive } = files;
-  const reader = new LogReader({ path, archive }, { log, taker, store, clock });
+  const reader = new LogReader({ path, archive }, { log, taker, clock });
   return {
     log,
     taker,
     reader,
+    lastSigner: lastSigner(path),
     after(mutation) {
       if (mutation !== "transition") return taker.wake();
       taker.taken().then(

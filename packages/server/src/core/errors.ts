@@ -361,6 +361,16 @@ export const FAILURES = {
     "Nobody would be left who is administrator of the whole service.",
     "Make another principal administrator first.",
   ),
+  "certificate-not-proved": row(
+    "precondition",
+    "You would bind yourself to a client certificate that this connection has not proved: if it is a wrong one, you are locked out.",
+    "Call over a connection with that certificate (`--client-cert`, `--client-key`), with your token; or let another administrator bind it.",
+  ),
+  "credential-needed": row(
+    "precondition",
+    "Nothing would be left by which you can prove yourself.",
+    "Make another token first (`claviger token create`) and call with that one, or let another administrator do it.",
+  ),
   "identity-taken": row(
     "conflict",
     "Another principal has this identity.",

@@ -1,8 +1,9 @@
 import { constants } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import type { RequestListener, Server, ServerOptions } from "node:http";
 import * as https from "node:https";
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { Failure } from "../core/errors.ts";
 import { HTTP_LIMITS } from "./limits.ts";
 import type { PresentFailure } from "./raw-reply.ts";
@@ -15,7 +16,10 @@ import { rawReply, replyAndClose } from "./raw-reply.ts";
  *   parser. The handshake is let through for it, so that the refusal can say why in an HTTP reply;
  * - plain HTTP gets a reply in plain HTTP that says so, and nothing of it is read;
  * - certificates, key and CAs can be replaced while it runs. A session ticket of before opens nothing then, and a
- *   connection of before, or whose handshake may have begun before, is closed with its next reply.
+ *   connection of before, or whose handshake may have begun before, is closed with its next reply;
+ * - with revocation lists, every certificate in a client's chain is looked for in the list of its issuer, and refused where
+ *   that is missing or out of date (OpenSSL, X509_V_FLAG_CRL_CHECK_ALL). When they are replaced, open connections whose
+ *   certificate is in them are broken at once.
  */
 
 /** PEM, as node:tls takes it. */
@@ -25,6 +29,10 @@ export interface TlsMaterial {
   readonly passphrase?: string;
   /** CAs of clients. With them every client needs a certificate. */
   readonly ca?: string;
+  /** Revocation lists of those CAs, one each. */
+  readonly crl?: string[];
+  /** Whether a certificate is in the lists. */
+  readonly isRevoked?: (certificate: X509Certificate) => boolean;
 }
 
 const RULES = {
@@ -51,6 +59,8 @@ export class TlsFront {
   readonly #presentFailure: PresentFailure;
   readonly #servers = new Set<https.Server>();
   readonly #silent = new Set<Socket>();
+  /** Let in, and not closed yet. */
+  readonly #open = new Set<TLSSocket>();
   readonly #admitted = new WeakMap<Socket, TlsMaterial>();
   #material: TlsMaterial;
   #replacedAtMs = Number.NEGATIVE_INFINITY;
@@ -66,7 +76,7 @@ export class TlsFront {
       {
         ...options,
         ...RULES,
-        ...this.#material,
+        ...contextOf(this.#material),
         handshakeTimeout: HTTP_LIMITS.headersTimeoutMs,
         requestCert: this.#material.ca !== undefined,
         rejectUnauthorized: false, // #admit does, with a reply
@@ -82,9 +92,10 @@ export class TlsFront {
 
   /** For connections to come. Whether clients need a certificate does not change. Throws what OpenSSL refuses. */
   replace(material: TlsMaterial): void {
-    for (const server of this.#servers) server.setSecureContext({ ...RULES, ...material });
+    for (const server of this.#servers) server.setSecureContext({ ...RULES, ...contextOf(material) });
     this.#material = material;
     this.#replacedAtMs = performance.now();
+    for (const socket of this.#open) if (isRevoked(socket, material)) socket.destroy();
   }
 
   /** True for a connection whose whole handshake came after the material was last replaced. */
@@ -123,13 +134,20 @@ export class TlsFront {
   }
 
   #admit(socket: TLSSocket, pass: () => void): void {
-    if (this.#material.ca === undefined || socket.authorized) {
+    // A handshake that began before the lists were replaced went by those of before.
+    const isRevokedNow = isRevoked(socket, this.#material);
+    if (this.#material.ca === undefined || (socket.authorized && !isRevokedNow)) {
       const handshakesOfBeforeAreOver = performance.now() - this.#replacedAtMs > HTTP_LIMITS.headersTimeoutMs;
       if (handshakesOfBeforeAreOver) this.#admitted.set(socket, this.#material);
+      this.#open.add(socket);
+      socket.once("close", () => this.#open.delete(socket));
       pass();
       return;
     }
-    const failure = new Failure("client-certificate-refused", whyRefused(socket));
+    const failure = new Failure(
+      "client-certificate-refused",
+      isRevokedNow ? refusedFor("CERT_REVOKED") : whyRefused(socket),
+    );
     const deadline = setTimeout(() => socket.destroy(), HTTP_LIMITS.headersTimeoutMs);
     socket.once("close", () => clearTimeout(deadline));
     socket.once("error", () => socket.destroy());
@@ -143,7 +161,28 @@ export class TlsFront {
 function whyRefused(socket: TLSSocket): string {
   if (socket.getPeerX509Certificate() === undefined) return "The client shows no certificate.";
   // Node has the code of OpenSSL's verification here, and declares an Error.
-  return `The certificate of the client is refused: ${String(socket.authorizationError)}.`;
+  return refusedFor(String(socket.authorizationError));
+}
+
+function refusedFor(code: string): string {
+  return `The certificate of the client is refused: ${code}.`;
+}
+
+function contextOf({ isRevoked: _isRevoked, ...material }: TlsMaterial): SecureContextOptions {
+  return material;
+}
+
+/** Whether a certificate of the client's chain is in the lists. */
+function isRevoked(socket: TLSSocket, { isRevoked: isInLists }: TlsMaterial): boolean {
+  if (isInLists === undefined) return false;
+  const seen = new Set<string>();
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate !== undefined && !seen.has(certificate.fingerprint256)) {
+    if (isInLists(certificate)) return true;
+    seen.add(certificate.fingerprint256);
+    certificate = certificate.issuerCertificate;
+  }
+  return false;
 }
 
 /** Calls `gate` with what the event brings; the listeners that were there before see it when the gate calls `pass`. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { uuid } from "../core/crypto/random.ts";
 import { publicKeysPem } from "../core/crypto/signing-key.ts";
@@ -40,6 +40,7 @@ export function nodeId(data: DataFolder): string {
 export function writePublicKeys(path: string, keys: readonly AuditKeyRecord[]): void {
   const pem = publicKeysPem(keys);
   if (existsSync(path) && readFileSync(path, "utf8") === pem) return;
-  rmSync(path, { force: true });
-  writeSecretFile(path, pem);
+  rmSync(`${path}.tmp`, { force: true });
+  writeSecretFile(`${path}.tmp`, pem);
+  renameSync(`${path}.tmp`, path);
 }

@@ -150,6 +150,12 @@ export const CONFIG_KEYS = {
       "Certificates of the CAs, in PEM, one of which must have issued the certificate of every client. Without it clients need none.",
     read: readPath,
   }),
+  "tls.client_crl": key({
+    type: "file",
+    about:
+      "Certificate revocation lists in PEM, one of each CA of `tls.client_ca` and of each intermediate one. A client whose certificate is in them is refused, and so is every client of a CA without a list that is up to date.",
+    read: readPath,
+  }),
 } as const;
 
 export type KeyName = keyof typeof CONFIG_KEYS;

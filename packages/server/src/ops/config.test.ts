@@ -159,6 +159,7 @@ test("print shows every key with its value and its source", () => {
     "tls.key": ["/srv/here/k", "flag"],
     "tls.key_passphrase": [null, null],
     "tls.client_ca": [null, null],
+    "tls.client_crl": [null, null],
   });
 });
 
@@ -248,6 +249,8 @@ test.for<[string, Environment, string | undefined, string]>([
   ["a certificate without its key", {}, "tls.cert = 'x'", "tls.cert"],
   ["a key without its certificate", { CLAVIGER_TLS_KEY: "x" }, undefined, "CLAVIGER_TLS_KEY"],
   ["CAs for clients without TLS", {}, "tls.client_ca = 'x'", "tls.client_ca"],
+  ["revocation lists without TLS", {}, "tls.client_crl = 'x'", "tls.client_crl"],
+  ["revocation lists without CAs", TLS, "tls.client_crl = 'x'", "tls.client_crl"],
   [
     "a passphrase without TLS",
     { CLAVIGER_TLS_KEY_PASSPHRASE: "x" },

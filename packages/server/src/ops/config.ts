@@ -49,6 +49,8 @@ export interface TlsFiles {
   readonly keyPassphrase?: SecretBytes;
   /** With it, every client needs a certificate that one of these has issued. */
   readonly clientCa?: string;
+  /** With it, every certificate in the chain of a client is looked for in the list of its issuer. */
+  readonly clientCrl?: string;
 }
 
 /** A key as `config print` shows it; without a value where it has none. */
@@ -166,15 +168,26 @@ function tlsOf(collected: Collected): TlsFiles | undefined {
   const key = valueOf(collected, "tls.key");
   const keyPassphrase = valueOf(collected, "tls.key_passphrase");
   const clientCa = valueOf(collected, "tls.client_ca");
+  const clientCrl = valueOf(collected, "tls.client_crl");
   if (cert !== undefined && key !== undefined) {
+    const lists = collected.given.get("tls.client_crl");
+    if (lists !== undefined && clientCa === undefined)
+      throw invalidKey(lists.name, "needs tls.client_ca beside it");
     return {
       cert,
       key,
       ...(keyPassphrase && { keyPassphrase }),
       ...(clientCa !== undefined && { clientCa }),
+      ...(clientCrl !== undefined && { clientCrl }),
     };
   }
-  for (const name of ["tls.cert", "tls.key", "tls.key_passphrase", "tls.client_ca"] as const) {
+  for (const name of [
+    "tls.cert",
+    "tls.key",
+    "tls.key_passphrase",
+    "tls.client_ca",
+    "tls.client_crl",
+  ] as const) {
     const alone = collected.given.get(name);
     if (alone !== undefined) throw invalidKey(alone.name, "needs tls.cert and tls.key beside it");
   }

@@ -4,7 +4,7 @@ import { TlsFront } from "../http/tls-front.ts";
 import type { TlsFiles } from "./config.ts";
 import type { Logger } from "./log.ts";
 import type { LoadedTls } from "./tls-material.ts";
-import { loadTlsMaterial, outOfValidity } from "./tls-material.ts";
+import { listsOutOfValidity, loadTlsMaterial, outOfValidity } from "./tls-material.ts";
 
 export interface ServedTls {
   readonly front: TlsFront;
@@ -35,4 +35,6 @@ export function serveTls(files: TlsFiles, presentFailure: PresentFailure, log: L
 function warnOfValidity(loaded: LoadedTls, log: Logger): void {
   const complaint = outOfValidity(loaded, new Date());
   if (complaint !== undefined) log.error({ alarm: "tls-certificate" }, `TLS: ${complaint}.`);
+  const ofLists = listsOutOfValidity(loaded, new Date());
+  if (ofLists !== undefined) log.error({ alarm: "tls-client-crl" }, `TLS: ${ofLists}.`);
 }

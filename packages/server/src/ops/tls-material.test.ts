@@ -1,11 +1,11 @@
-import { createPrivateKey } from "node:crypto";
+import { X509Certificate, createPrivateKey } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Authority, PemFolder } from "../../../../test/tls/certificates.ts";
 import type { Issued } from "../../../../test/tls/certificates.ts";
 import { Failure } from "../core/errors.ts";
 import { SecretBytes } from "../core/secret/secret-bytes.ts";
 import type { TlsFiles } from "./config.ts";
-import { loadTlsMaterial, outOfValidity } from "./tls-material.ts";
+import { listsOutOfValidity, loadTlsMaterial, outOfValidity } from "./tls-material.ts";
 
 const folder = new PemFolder();
 let ca: Authority;
@@ -66,8 +66,37 @@ test.for<[string, () => Promise<Partial<TlsFiles>> | Partial<TlsFiles>, RegExp]>
     () => ({ clientCa: folder.write("none.pem", "x") }),
     /^tls\.client_ca .* certificate/,
   ],
+  [
+    "revocation lists that are none",
+    () => ({ clientCrl: folder.write("none.pem", own.cert) }),
+    /^tls\.client_crl .* a revocation list/,
+  ],
 ])("refuses %s, and names it", async ([, change, complaint]) => {
   expect(refusal({ ...files, ...(await change()) })).toMatch(complaint);
+});
+
+test("takes revocation lists, and tells when the first of them ends and whose is missing", async () => {
+  const other = await Authority.create("CN=Other CA, O=Shop");
+  const revoked = await ca.issueClient();
+  const clientCa = folder.write("cas.pem", `${ca.pem}\n${other.pem}\n`);
+  const now = new Date();
+  const loaded = async (...lists: readonly Promise<string>[]) => {
+    const clientCrl = folder.write("crl.pem", (await Promise.all(lists)).join(""));
+    return loadTlsMaterial({ ...files, clientCa, clientCrl });
+  };
+  const both = await loaded(ca.revocationList([revoked]), other.revocationList([], [-1, 5]));
+  expect(both.material.crl).toHaveLength(2);
+  const twin = await other.issueClient({ serialNumber: new X509Certificate(revoked.cert).serialNumber });
+  const isRevoked = ({ cert }: Issued) => both.material.isRevoked?.(new X509Certificate(cert));
+  expect([revoked, await ca.issueClient(), twin].map(isRevoked)).toEqual([true, false, false]);
+  expect(listsOutOfValidity(both, now)).toBeUndefined();
+  expect(listsOutOfValidity(both, new Date(now.getTime() + 6 * 3_600_000))).toMatch(/has expired/);
+  const one = await loaded(ca.revocationList([]));
+  expect(listsOutOfValidity(one, now)).toBe(
+    "there is no revocation list of CN=Other CA, O=Shop: its clients are refused",
+  );
+  expect(listsOutOfValidity(await loaded(ca.revocationList([], [-2, -1])), now)).toMatch(/has expired/);
+  expect(listsOutOfValidity(loadTlsMaterial({ ...files, clientCa }), now)).toBeUndefined();
 });
 
 test("a certificate outside its validity is taken, and can be told", async () => {

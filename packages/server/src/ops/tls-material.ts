@@ -1,17 +1,24 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import type { Failure } from "../core/errors.ts";
 import { reveal } from "../core/secret/secret-bytes.ts";
 import type { TlsMaterial } from "../http/tls-front.ts";
 import type { TlsFiles } from "./config.ts";
 import { invalidKey } from "./config-keys.ts";
+import type { RevocationList } from "./revocation-list.ts";
+import { inLists, issuerNameOf, revocationListsIn } from "./revocation-list.ts";
 
 /** What the files hold: fit for the TLS front, and the end of the certificate's validity. */
 export interface LoadedTls {
   readonly material: TlsMaterial;
   readonly validFrom: Date;
   readonly validTo: Date;
+  /** When the first of the revocation lists has to be replaced; undefined where there is none that says so. */
+  readonly listsValidTo: Date | undefined;
+  /** Subjects of CAs for clients without a revocation list, where there are lists: their clients are refused. */
+  readonly withoutList: readonly string[];
 }
 
 /**
@@ -31,12 +38,39 @@ export function loadTlsMaterial(files: TlsFiles): LoadedTls {
       `names ${files.key}, which is not the key of the certificate in ${files.cert}`,
     );
   const ca = files.clientCa === undefined ? undefined : readPem("tls.client_ca", files.clientCa);
-  if (ca !== undefined) certificatesIn(ca, "tls.client_ca", files.clientCa ?? "");
+  const cas = ca === undefined ? [] : certificatesIn(ca, "tls.client_ca", files.clientCa ?? "");
+  const lists = files.clientCrl === undefined ? [] : listsIn(files.clientCrl);
+  const issuers = new Set(lists.map(({ issuer }) => issuer));
+  const ends = lists.flatMap(({ nextUpdate }) => nextUpdate ?? []);
   return {
-    material: { cert, key, ...(passphrase !== undefined && { passphrase }), ...(ca !== undefined && { ca }) },
+    material: {
+      cert,
+      key,
+      ...(passphrase !== undefined && { passphrase }),
+      ...(ca !== undefined && { ca }),
+      ...(lists.length > 0 && {
+        crl: lists.map(({ pem }) => pem),
+        isRevoked: inLists(lists),
+      }),
+    },
     validFrom: own.validFromDate,
     validTo: own.validToDate,
+    listsValidTo: ends.toSorted((a, b) => a.getTime() - b.getTime())[0],
+    withoutList:
+      lists.length === 0
+        ? []
+        : cas.filter(({ raw }) => !issuers.has(issuerNameOf(raw))).map(({ subject }) => subject),
   };
+}
+
+/** What is wrong with the revocation lists at `now`, in one clause; undefined when all is well. */
+export function listsOutOfValidity({ listsValidTo, withoutList }: LoadedTls, now: Date): string | undefined {
+  if (listsValidTo !== undefined && now > listsValidTo)
+    return `a revocation list has expired on ${listsValidTo.toISOString()}: clients of its CA are refused`;
+  const [subject] = withoutList;
+  return subject === undefined
+    ? undefined
+    : `there is no revocation list of ${subject.replaceAll("\n", ", ")}: its clients are refused`;
 }
 
 /** What is wrong with the validity at `now`, in one clause; undefined when all is well. */
@@ -56,6 +90,19 @@ function certificatesIn(pem: string, name: string, path: string): [X509Certifica
     throw notPem(name, path, "a certificate", error);
   }
   throw notPem(name, path, "a certificate");
+}
+
+function listsIn(path: string): readonly RevocationList[] {
+  const pem = readPem("tls.client_crl", path);
+  let lists: readonly RevocationList[];
+  try {
+    lists = revocationListsIn(pem);
+    createSecureContext({ crl: lists.map((list) => list.pem) });
+  } catch (error) {
+    throw notPem("tls.client_crl", path, "a revocation list", error);
+  }
+  if (lists.length === 0) throw notPem("tls.client_crl", path, "a revocation list");
+  return lists;
 }
 
 function privateKeyOf(pem: string, passphrase: string | undefined, path: string): KeyObject {

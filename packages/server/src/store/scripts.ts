@@ -40,10 +40,23 @@ import {
   dropOldForms,
   finalizeRows,
 } from "./queries/rewrap.ts";
-import { acceptRollback, readRollback, refuseWhileRolledBack } from "./queries/rollbacks.ts";
+import {
+  acceptRollback,
+  listAcceptedRollbacks,
+  readRollback,
+  refuseWhileRolledBack,
+} from "./queries/rollbacks.ts";
 import { openingOfSnapshot, readTableRows } from "./queries/snapshots.ts";
 import { readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
-import { createToken, findToken, findTokenByHash, listTokens, revokeToken } from "./queries/tokens.ts";
+import {
+  createToken,
+  dropEndedTokens,
+  findToken,
+  findTokenByHash,
+  listEndedTokens,
+  listTokens,
+  revokeToken,
+} from "./queries/tokens.ts";
 import { addUnit, listUnits, removeUnit, setUnitState } from "./queries/units.ts";
 
 /**
@@ -106,6 +119,8 @@ export const SCRIPTS = {
   findToken: read(findToken),
   listTokens: read(listTokens),
   revokeToken: write(recorded(revokeToken)),
+  listEndedTokens: scan(listEndedTokens),
+  dropEndedTokens: write(dropEndedTokens),
   readRevocations: read(readRevocations),
 
   addUnit: write(recorded(addUnit)),
@@ -148,6 +163,7 @@ export const SCRIPTS = {
 
   readRollback: read(readRollback),
   acceptRollback: writeAlways(acceptRollback),
+  listAcceptedRollbacks: read(listAcceptedRollbacks),
   openingOfSnapshot: scan(openingOfSnapshot),
   readTableRows: scan(readTableRows),
 } as const satisfies Record<string, StoreScript>;

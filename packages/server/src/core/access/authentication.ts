@@ -66,8 +66,9 @@ export class Authentication {
       throw new Failure("token-expired");
     const bound = proved.record.certificate;
     if (bound !== undefined && bound !== certificate) throw new Failure("certificate-mismatch");
-    if (proved.record.state !== "enabled") throw new Failure("principal-disabled");
-    return proved;
+    const { record, principal } = proved;
+    if (record.state !== "enabled") throw new Failure("principal-disabled");
+    return certificate === undefined ? proved : { record, principal: { ...principal, certificate } };
   }
 
   /** Forgets what was proved: something was revoked. */

@@ -65,6 +65,8 @@ export interface Principal {
   readonly grants: readonly Grant[];
   /** The token that it called with, and when that ends; undefined when its certificate alone proved it. */
   readonly token: Pick<TokenRecord, "id" | "expiresAtMs"> | undefined;
+  /** SHA-256 of the client certificate that its connection has proved, whoever that is bound to. */
+  readonly certificate?: string;
 }
 
 /** Whether it has one of these roles somewhere. */

@@ -31,6 +31,17 @@ export interface Touched {
   /** What the request named, where that was not found or not looked for. */
   asked?: string | undefined;
   note?: string | undefined;
+  /** The key that signs the log from now on, introduced by the one before (packages/audit, KeyIntroduction). */
+  newKey?: KeyIntroduction | undefined;
+}
+
+export interface KeyIntroduction {
+  /** DER SubjectPublicKeyInfo, in base64. */
+  readonly publicKey: string;
+  /** Fingerprint of the key that introduces it. */
+  readonly by: string;
+  /** In base64. */
+  readonly signature: string;
 }
 
 /** A record that was written in the transaction of what it records, to be taken over by the audit log. */

@@ -123,7 +123,10 @@ const RECORDINGS: { readonly [M in RecordedMutation]: Recording<Parameters<Store
     event: "change.amended",
     touched: ({ id, amendment }) => ({ change: id, note: Object.keys(amendment).join(", ") }),
   },
-  addAuditKey: { event: "audit.key-added", touched: ({ key }) => ({ subject: key.fingerprint }) },
+  addAuditKey: {
+    event: "audit.key-added",
+    touched: ({ key, introduction }) => ({ subject: key.fingerprint, newKey: introduction }),
+  },
 };
 
 /** Name, state and roles, as they are after the mutation. */

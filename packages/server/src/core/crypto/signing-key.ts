@@ -10,9 +10,12 @@ export interface SigningKey {
   readonly publicKey: Uint8Array;
   /** Signature of "claviger audit head 1" ‖ text, 64 bytes. */
   sign(text: string): Uint8Array;
+  /** Signature of "claviger audit key 1" ‖ the public key (DER) of the key that will follow this one, 64 bytes. */
+  introduce(publicKey: Uint8Array): Uint8Array;
 }
 
 const HEAD_LABEL = "claviger audit head 1";
+const KEY_LABEL = "claviger audit key 1";
 
 /** A new private key (PKCS#8, DER). Whoever asks for it wipes it. */
 export function newSigningKey(): SecretBytes {
@@ -41,6 +44,7 @@ export function signingKeyOf(pkcs8: SecretBytes): SigningKey {
     fingerprint: fingerprint(publicKey),
     publicKey,
     sign: (text) => sign(null, Buffer.from(HEAD_LABEL + text, "utf8"), privateKey),
+    introduce: (next) => sign(null, Buffer.concat([Buffer.from(KEY_LABEL, "utf8"), next]), privateKey),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Principal } from "../access/principal.ts";
-import type { AuditDraft, OutboxRow, Touched } from "../audit/audit-draft.ts";
+import type { AuditDraft, KeyIntroduction, OutboxRow, Touched } from "../audit/audit-draft.ts";
 
 /**
  * PORT: the audit log of this node, a chain of records.
@@ -47,6 +47,8 @@ export interface AuditStore {
   addAuditKey(input: {
     readonly audit?: AuditDraft | undefined;
     key: AuditKeyRecord;
+    /** Of its record: by the key that signs so far, where there is one. */
+    introduction: KeyIntroduction | undefined;
   }): Promise<"added" | "exists">;
 }
 

@@ -20,4 +20,6 @@ export interface RollbackStore {
   readRollback(input: Record<string, never>): Promise<RollbackMark | undefined>;
   /** Accepts every mark that stands. Returns those. */
   acceptRollback(input: { by: string; atMs: number }): Promise<readonly RollbackMark[]>;
+  /** Those that this person accepted at that time. */
+  listAcceptedRollbacks(input: { by: string; atMs: number }): Promise<readonly RollbackMark[]>;
 }

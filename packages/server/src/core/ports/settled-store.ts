@@ -101,6 +101,12 @@ const FOUND = {
     const members = Object.keys(amendment) as (keyof ChangeAmendment)[];
     return kept && members.every((name) => isEqual(kept[name], amendment[name])) ? "done" : undefined;
   },
+  acceptRollback: async (store, accepting) => {
+    const accepted = await store.listAcceptedRollbacks(accepting);
+    return accepted.length > 0 ? accepted : undefined;
+  },
+  addAuditKey: async (store, { key: { fingerprint } }) =>
+    (await store.listAuditKeys({})).some((kept) => kept.fingerprint === fingerprint) ? "added" : undefined,
 } as const satisfies FoundTable;
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -25,6 +25,7 @@ import type { Change, Fence, HistoryEntry } from "../master-key-change/change.ts
 import type { Advance } from "../master-key-change/transitions.ts";
 import type { KekRefusal } from "../unit/crypto-unit.ts";
 import type { AuditStore } from "./audit-log.ts";
+import type { EndedTokenStore } from "./ended-token-store.ts";
 import type { RollbackStore } from "./rollback-store.ts";
 
 /**
@@ -42,6 +43,7 @@ export interface Store
     KeyImportStore,
     PrincipalStore,
     TokenStore,
+    EndedTokenStore,
     FormerPrincipalStore,
     UnitStore,
     ChangeStore,

@@ -3,7 +3,7 @@ import { isFailure } from "../../core/errors.ts";
 import type { Config } from "../config.ts";
 import { isLoopback } from "../loopback.ts";
 import type { LoadedTls } from "../tls-material.ts";
-import { loadTlsMaterial, outOfValidity } from "../tls-material.ts";
+import { listsOutOfValidity, loadTlsMaterial, outOfValidity } from "../tls-material.ts";
 import type { Finding } from "./finding.ts";
 import { finding } from "./finding.ts";
 
@@ -24,6 +24,10 @@ export function checkListener({ listen, tls }: Pick<Config, "listen" | "tls">, n
   const renew = "Put a new certificate in its place and send the daemon SIGHUP.";
   const complaint = outOfValidity(loaded, now);
   if (complaint !== undefined) return finding("listener", "broken", complaint, renew);
+  const lists = listsOutOfValidity(loaded, now);
+  const renewLists =
+    "Put the CA's current list in tls.client_crl and send the daemon SIGHUP; have that done by a timer.";
+  if (lists !== undefined) return finding("listener", "warning", `${address}, TLS; ${lists}`, renewLists);
   const days = Math.floor((loaded.validTo.getTime() - now.getTime()) / DAY_MS);
   if (days < RENEW_DAYS)
     return finding("listener", "warning", `${address}, TLS; the certificate expires in ${days} days`, renew);

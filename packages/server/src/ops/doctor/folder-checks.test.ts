@@ -144,6 +144,17 @@ describe("listener", () => {
     expect(checkListener({ listen: loopback, tls: files }, now).verdict).toBe("warning");
   });
 
+  test("with a revocation list that has expired is a warning", async () => {
+    const clients = await Authority.create("CN=Clients");
+    const clientCa = pems.write("clients.pem", clients.pem);
+    const clientCrl = pems.write("crl.pem", await clients.revocationList([], [-1, 24]));
+    const listener = { listen: loopback, tls: { ...(await tls(90)), clientCa, clientCrl } };
+    expect(checkListener(listener, now).verdict).toBe("ok");
+    const late = checkListener(listener, new Date(now.getTime() + 2 * DAY_MS));
+    expect(late.verdict).toBe("warning");
+    expect(late.found).toContain("a revocation list has expired");
+  });
+
   test("beyond loopback without certificates of clients is a warning", async () => {
     const files = await tls(90);
     const listen = { host: "0.0.0.0", port: 8440 };

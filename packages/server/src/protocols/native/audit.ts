@@ -91,5 +91,6 @@ export const ROUTE_RECORDING = {
   verifyAudit: "use",
   exportAudit: "use",
   listAuditKeys: "use",
+  rotateAuditKey: "change",
   archiveAudit: "use",
 } as const satisfies Record<RouteName, RouteRecording>;

@@ -1,6 +1,7 @@
 import type { RouteInput } from "@claviger/api";
 import type { Grant, PrincipalRecord } from "../../core/access/principal.ts";
 import type { TokenId } from "../../core/ids.ts";
+import { bindCertificate, unbindCertificate } from "../../core/operations/bind-certificate.ts";
 import {
   changePrincipal,
   principalNamed,
@@ -80,8 +81,10 @@ export function principalHandlers(ports: ServicePorts): Pick<NativeHandlers, Pri
 
     linkIdentity: (input) => change(input, (principal) => withIdentity(principal, input.body)),
     unlinkIdentity: (input) => change(input, () => ({ identity: undefined })),
-    bindCertificate: (input) => change(input, () => ({ certificate: input.body.fingerprint })),
-    unbindCertificate: (input) => change(input, () => ({ certificate: undefined })),
+    bindCertificate: async ({ params, body }, caller) =>
+      principalView(await bindCertificate(ports, { ...params, certificate: body.fingerprint, caller })),
+    unbindCertificate: async ({ params }, caller) =>
+      principalView(await unbindCertificate(ports, { ...params, caller })),
 
     createToken: async ({ params, body }, caller) => {
       const principal = await principalNamed(ports, params.principal);
@@ -99,8 +102,8 @@ export function principalHandlers(ports: ServicePorts): Pick<NativeHandlers, Pri
       return { items: tokens.map((token) => tokenView(token, clock.nowMs())) };
     },
     revokeToken: async ({ params }) => {
-      const { id } = await principalNamed(ports, params.principal);
-      const token = await revokeToken(ports, { token: params.token as TokenId, of: id });
+      const of = await principalNamed(ports, params.principal);
+      const token = await revokeToken(ports, { token: params.token as TokenId, of });
       return tokenView(token, clock.nowMs());
     },
   };

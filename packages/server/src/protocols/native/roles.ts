@@ -95,6 +95,7 @@ export const ROUTE_ROLES = {
   verifyAudit: inService("administrator", "auditor"),
   exportAudit: inService("administrator", "auditor"),
   listAuditKeys: inService("administrator", "auditor"),
+  rotateAuditKey: inService("administrator"),
   archiveAudit: inService("administrator"),
 
   createBackup: inService("administrator", "operator"),

@@ -244,3 +244,7 @@ export function backupView({ name, sizeBytes, header, work }: BackupReport): Bac
 export function rollbackView({ reason, asOfMs, markedAtMs }: RollbackMark): RollbackView {
   return { reason, asOf: asOfMs === undefined ? null : at(asOfMs), markedAt: at(markedAtMs) };
 }
+
+export function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}

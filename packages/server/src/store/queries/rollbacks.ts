@@ -24,6 +24,21 @@ export function* acceptRollback(
   return standing.map((row) => ({ ...markOf(row), state: "accepted" }));
 }
 
+export function* listAcceptedRollbacks(
+  db: QueryBuilder,
+  input: { by: string; atMs: number },
+): Script<readonly RollbackMark[]> {
+  const rows = yield* all(
+    db
+      .selectFrom("rollback_marks")
+      .selectAll()
+      .where("accepted_by", "=", input.by)
+      .where("accepted_at_ms", "=", input.atMs)
+      .orderBy("marked_at_ms"),
+  );
+  return rows.map(markOf);
+}
+
 /** In front of every script that writes, in its transaction. @throws Failure `store-rolled-back` while a mark stands. */
 export function* refuseWhileRolledBack(db: QueryBuilder): Script<void> {
   const mark = yield* readRollback(db);

@@ -1,7 +1,9 @@
+import type { ExpressionBuilder } from "kysely";
 import type { PrincipalRecord, TokenRecord } from "../../core/access/principal.ts";
 import type { PrincipalId, TokenId } from "../../core/ids.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
+import type { Tables } from "../tables.ts";
 import { findPrincipal } from "./principals.ts";
 import { countRevocation } from "./revocations.ts";
 import { tokenOf, tokenRow } from "./token-rows.ts";
@@ -33,6 +35,36 @@ export function* listTokens(
     db.selectFrom("tokens").selectAll().where("principal_id", "=", input.principalId).orderBy("n"),
   );
   return rows.map(tokenOf);
+}
+
+export function* listEndedTokens(
+  db: QueryBuilder,
+  { endedBeforeMs, limit }: { endedBeforeMs: number; limit: number },
+): Script<readonly TokenId[]> {
+  const rows = yield* all(
+    db
+      .selectFrom("tokens")
+      .select("id")
+      .where((where) => where.or(endedBefore(where, endedBeforeMs)))
+      .limit(limit),
+  );
+  return rows.map(({ id }) => id as TokenId);
+}
+
+export function* dropEndedTokens(
+  db: QueryBuilder,
+  { ids, endedBeforeMs }: { ids: readonly TokenId[]; endedBeforeMs: number },
+): Script<number> {
+  return yield* run(
+    db
+      .deleteFrom("tokens")
+      .where("id", "in", [...ids])
+      .where((where) => where.or(endedBefore(where, endedBeforeMs))),
+  );
+}
+
+function endedBefore(where: ExpressionBuilder<Tables, "tokens">, ms: number) {
+  return [where("expires_at_ms", "<", ms), where("revoked_at_ms", "<", ms)];
 }
 
 export function* revokeToken(db: QueryBuilder, input: { token: TokenRecord }) {

@@ -10,6 +10,7 @@ import { Failure, isFailure } from "../errors.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { KeyRecord, KeyVersionRecord } from "../hierarchy/records.ts";
 import { AUDIT_KEY_NAME, RESERVED_PROJECT_ID } from "../hierarchy/reserved-project.ts";
+import type { Alarms } from "../ports/alarms.ts";
 import type { AuditKeyRecord, AuditStore } from "../ports/audit-log.ts";
 import type { KeyStore, ProjectStore } from "../ports/store.ts";
 import { createKey } from "./create-key.ts";
@@ -17,33 +18,65 @@ import { createKey } from "./create-key.ts";
 /** What the sealed payload is for, bound by its AAD. */
 const PURPOSE = "audit-signing-key";
 
-interface AuditKeyPorts {
+export interface AuditKeyPorts {
   readonly store: Pick<ProjectStore, "findProject"> &
     Pick<KeyStore, "findKey" | "createKey" | "readKeyVersion"> &
     Pick<AuditStore, "listAuditKeys" | "addAuditKey">;
   readonly materials: OpenedMaterials;
   readonly vouchedRows: VouchedRows;
+  readonly alarms: Alarms;
   readonly clock: Clock;
 }
 
+/** A key that signs the audit log, opened, with its row. */
+export interface OpenedAuditKey {
+  readonly record: AuditKeyRecord;
+  readonly key: SigningKey;
+}
+
 /**
- * The key that signs the heads of the audit log, made at first use: its private half is sealed under a key of the
- * reserved project, and each key that ever signed is kept. One whose private half does not open, or is not that of its
- * public half, is not used.
- * @throws Failure `record-not-vouched`, `no-serving-unit`.
+ * The keys that have ever signed the audit log, the oldest first; their private halves are sealed under a key of the
+ * reserved project. A row whose private half does not open, or is not that of its public half, was put there by somebody
+ * else: it raises an alarm and is left out, so that nothing it signs counts.
+ * @throws Failure `record-not-vouched` when that is the newest, `no-serving-unit`.
  */
-export async function openAuditKey(ports: AuditKeyPorts): Promise<SigningKey> {
+export async function openAuditKeys(ports: AuditKeyPorts): Promise<readonly OpenedAuditKey[]> {
+  const records = await ports.store.listAuditKeys({});
+  if (records.length === 0) return [];
   const sealing = await sealingKey(ports);
-  const newest = (await ports.store.listAuditKeys({})).at(-1);
-  if (newest) return await open(ports, sealing, newest);
+  const opened: OpenedAuditKey[] = [];
+  for (const record of records) {
+    try {
+      opened.push({ record, key: await open(ports, sealing, record) });
+    } catch (error) {
+      if (!isFailure(error, "record-not-vouched") || record === records.at(-1)) throw error;
+      ports.alarms.raise("record-not-vouched", error.message);
+    }
+  }
+  return opened;
+}
+
+/**
+ * Makes a key, introduced by the one that signs so far, where there is one that can: its row and the record that introduces
+ * it are one transaction, so that neither is there without the other.
+ */
+export async function makeAuditKey(
+  ports: AuditKeyPorts,
+  introducer: SigningKey | undefined,
+): Promise<OpenedAuditKey> {
   using pkcs8 = newSigningKey();
   const key = signingKeyOf(pkcs8);
+  const sealing = await sealingKey(ports);
   const sealed = await sealingSigningKey(pkcs8, (bytes) => seal(ports, sealing, bytes));
   const { fingerprint, publicKey } = key;
-  await ports.store.addAuditKey({
-    key: { fingerprint, publicKey, sealed, createdAtMs: ports.clock.nowMs() },
-  });
-  return key;
+  const record = { fingerprint, publicKey, sealed, createdAtMs: ports.clock.nowMs() };
+  const introduction = introducer && {
+    publicKey: Buffer.from(publicKey).toString("base64"),
+    by: introducer.fingerprint,
+    signature: Buffer.from(introducer.introduce(publicKey)).toString("base64"),
+  };
+  await ports.store.addAuditKey({ key: record, introduction });
+  return { record, key };
 }
 
 async function sealingKey(ports: AuditKeyPorts): Promise<KeyVersionRecord> {
