@@ -14,7 +14,7 @@ if (Number(process.versions.node.split(".")[0]) < 24) {
   // for itself, so the daemon begins anew in the same process, by way of a shell that turns core dumps off.
   const lockedDown = process.execArgv.includes("--disable-sigusr1") || process.platform === "win32";
   if (process.argv[2] === "serve" && !lockedDown) {
-    const flags = ["--disable-sigusr1", "--max-semi-space-size=64"];
+    const flags = ["--disable-sigusr1", "--max-semi-space-size=32"];
     const node = [process.execPath, ...flags, ...process.execArgv, ...process.argv.slice(1)];
     process.execve("/bin/sh", ["sh", "-c", 'ulimit -c 0; exec "$0" "$@"', ...node], process.env);
   }

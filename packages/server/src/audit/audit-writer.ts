@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import { Failure } from "../core/errors.ts";
 import type { FailureCode } from "../core/errors.ts";
 import type { ChainHead } from "./audit-database.ts";
+import { BatchPace } from "./batch-pace.ts";
 import { DiskPatience, SLICE_MS } from "./disk-patience.ts";
 import type { NewHead, Opened, WriterCall, WriterMessage, WriterSettings } from "./writer-thread.ts";
 
@@ -77,6 +78,7 @@ export class AuditWriter {
   #known: ChainHead | undefined;
   #appending = false;
   #isDue = false;
+  readonly #pace = new BatchPace();
   #timer: NodeJS.Timeout | undefined;
   readonly #patience = new DiskPatience();
   /** The writing thread, for the system. */
@@ -103,7 +105,8 @@ export class AuditWriter {
     if (this.#trouble !== undefined) return Promise.reject(this.refusal());
     return new Promise((resolve, reject) => {
       this.#queue.push({ draft, spentMs: this.#patience.spentMs, resolve, reject });
-      this.#sendSoon();
+      if (!this.#appending && this.#pace.isEnough(this.#queue.length)) this.#send();
+      else this.#sendSoon();
     });
   }
 
@@ -207,13 +210,16 @@ export class AuditWriter {
     this.#watch();
   }
 
-  /** What comes in one turn of the event loop makes one transaction. */
+  /** At the end of a turn of the event loop, with all that came in it. */
   #sendSoon(): void {
     if (this.#appending || this.#isDue) return;
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      if (!this.#appending && this.#trouble === undefined) this.#send();
+      if (this.#appending || this.#trouble !== undefined) return;
+      const waiting = this.#queue.length;
+      if (waiting === 0 || this.#pace.isDue(waiting, performance.now())) this.#send();
+      else this.#sendSoon();
     });
   }
 
@@ -232,8 +238,9 @@ export class AuditWriter {
         group: { batch, later },
         done: () => {
           this.#appending = false;
+          this.#pace.written(batch.length, this.#queue.length);
           for (const { resolve } of batch) resolve();
-          this.#send();
+          this.#sendSoon();
         },
         failed: (reason) => {
           this.#appending = false;
