@@ -59,9 +59,16 @@ const STEPS: readonly Step[] = [
 
 /**
  * A first start writes it, or that of a newer release, and a daemon that does not start says so; or a failure of the
- * machine has to come first, or a restore (restore.test.ts).
+ * machine has to come first, or a restore (restore.test.ts), or an older database (anchors.test.ts).
  */
-const NOT_HERE = ["acceptRollback", "addAuditKey", "adoptFormerPrincipal", "createFence", "dropLeases"];
+const NOT_HERE = [
+  "acceptRollback",
+  "addAuditKey",
+  "adoptFormerPrincipal",
+  "createFence",
+  "dropLeases",
+  "markRollback",
+];
 
 test("a store thread that dies between COMMIT and answer is replaced, and every write tells the truth", async () => {
   const run = await templates.copy("base");

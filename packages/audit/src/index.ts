@@ -5,6 +5,6 @@ export { beginLine, chainLine, endLine, headLine, keyLine, recordLine } from "./
 export type { VerifyOptions } from "./log-verifier.ts";
 export { BEGIN_OPERATION, LogVerifier } from "./log-verifier.ts";
 export type { AuditKey, Head, SignedHead } from "./signed-head.ts";
-export { auditKey, auditKeysOfPem, headText, parseHead, signedBytes } from "./signed-head.ts";
+export { auditKey, auditKeysOfPem, headText, isSignedBy, parseHead, signedBytes } from "./signed-head.ts";
 export type { AuditFault, AuditFaultKind, Verification } from "./verification.ts";
 export { verifyExport } from "./verify-export.ts";

@@ -8,6 +8,7 @@ import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
 import { SignIns } from "./core/access/sign-ins.ts";
 import type { Clock } from "./core/clock.ts";
+import { AnchorKeeper } from "./core/audit/anchor-keeper.ts";
 import { LogToCome } from "./core/audit/log-to-come.ts";
 import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
 import { recordedStore } from "./core/audit/recorded-store.ts";
@@ -122,17 +123,19 @@ export async function composeDaemon(
     onRecorded: (mutation) => audit?.after(mutation),
   });
   const units = new AttachedUnits();
-  const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
+  const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units, anchors }) });
   const machineAlarms = alarmLog(log, metrics.countAlarm);
   const alarms = recordedAlarms(machineAlarms, { log: logToCome, clock });
   opened.defer(() => units.close());
+  const anchors = new AnchorKeeper({ units, store, alarms, clock, note: (text) => log.info(text) });
+  opened.defer(() => anchors.close());
   const materials = new OpenedMaterials({ units, store, alarms });
   const ports = { store, units, folder, materials, alarms, clock };
 
   const files = auditFiles(data);
   const beginAudit = async (): Promise<Audit> => {
     const node = nodeId(data);
-    audit = await openAudit({ store, clock, alarms: machineAlarms, files, node });
+    audit = await openAudit({ store, clock, alarms: machineAlarms, files, node, anchors });
     const { close, log: chained } = audit;
     opened.defer(close);
     logToCome.open(chained);
@@ -142,6 +145,7 @@ export async function composeDaemon(
   if (due) await beginAudit();
   const created = due ? await initialiseMasterKey(ports) : undefined;
   await attachUnits(ports);
+  await anchors.examineStore();
   if (!(await store.readRollback({}))) await finishRemovals(ports);
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
@@ -152,6 +156,7 @@ export async function composeDaemon(
     machineAlarms.raise("audit-log", note);
     auditLog.appendLater({ atMs: clock.nowMs(), operation: "audit.missing", outcome: "alarm", note });
   }
+  await anchors.examineLog((heads) => reader.missing(heads));
   auditLog.signWith(await openAuditKey({ ...ports, vouchedRows }));
   writePublicKeys(files.keys, await store.listAuditKeys({}));
   if (due) {
@@ -207,7 +212,7 @@ export async function composeDaemon(
   registerHealth(app, {
     readiness: async () => {
       const reasons = [...(await reasonsNotReady(service)), ...auditLog.troubles()];
-      return { ready: reasons.length === 0, reasons };
+      return { ready: reasons.length === 0, reasons: [...reasons, ...anchors.troubles()] };
     },
     metrics,
   });
@@ -216,6 +221,7 @@ export async function composeDaemon(
       ...service,
       backups: { ...backups, runner: backupRunner },
       audit: reader,
+      anchors,
       auditTroubles: () => auditLog.troubles(),
     }),
     gate: {

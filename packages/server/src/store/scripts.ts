@@ -40,7 +40,8 @@ import {
   dropOldForms,
   finalizeRows,
 } from "./queries/rewrap.ts";
-import { acceptRollback, readRollback, refuseWhileRolledBack } from "./queries/rollbacks.ts";
+import { acceptRollback, markRollback, readRollback, refuseWhileRolledBack } from "./queries/rollbacks.ts";
+import { readMoment } from "./queries/moments.ts";
 import { openingOfSnapshot, readTableRows } from "./queries/snapshots.ts";
 import { readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
 import { createToken, findToken, findTokenByHash, listTokens, revokeToken } from "./queries/tokens.ts";
@@ -147,6 +148,8 @@ export const SCRIPTS = {
   addAuditKey: writeAlways(recorded(addAuditKey)),
 
   readRollback: read(readRollback),
+  readMoment: read(readMoment),
+  markRollback: writeAlways(markRollback),
   acceptRollback: writeAlways(acceptRollback),
   openingOfSnapshot: scan(openingOfSnapshot),
   readTableRows: scan(readTableRows),

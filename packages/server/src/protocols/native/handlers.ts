@@ -1,5 +1,6 @@
 import { PLAINTEXT_LIMIT_BYTES } from "@claviger/api";
 import type { Context } from "@claviger/api";
+import type { AnchorKeeper } from "../../core/audit/anchor-keeper.ts";
 import type { Touched } from "../../core/audit/audit-draft.ts";
 import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
@@ -74,6 +75,7 @@ export function nativeHandlers(
   ports: ServicePorts &
     BackupPorts & {
       readonly audit: AuditReader;
+      readonly anchors: AnchorKeeper;
       /** Why the audit log cannot be written. */
       readonly auditTroubles: () => readonly string[];
     },

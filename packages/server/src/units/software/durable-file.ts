@@ -23,21 +23,21 @@ export interface FileReading {
 
 /**
  * Writes `bytes` durably and returns the identity of the new file.
- * `replace: false` refuses to take the place of a file that is there.
+ * `replace: false` refuses to take the place of a file that is there, `true` needs one, `"if there"` does either.
  * @throws Failure `store-full`, `store-read-only` (naming the folder), `unit-unreachable`; `unit-exists` without `replace`.
  */
 export async function writeDurably(
   path: string,
   bytes: Uint8Array,
-  options: { replace: boolean },
+  options: { replace: boolean | "if there" },
 ): Promise<FileIdentity> {
   const folder = dirname(path);
   const temporary = join(folder, `${basename(path)}.${Buffer.from(randomNonce(8)).toString("hex")}.tmp`);
   try {
-    if (!options.replace) await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (options.replace === false) await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeSynced(temporary, bytes);
-    if (options.replace) {
-      await stat(path);
+    if (options.replace !== false) {
+      if (options.replace === true) await stat(path);
       await rename(temporary, path);
     } else {
       // link, not rename: it fails when the name is taken, in one step.
