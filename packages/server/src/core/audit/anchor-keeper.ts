@@ -52,9 +52,9 @@ export class AnchorKeeper {
   #findMissing: FindMissing | undefined;
   #isWaiting = false;
   #retry: AbortController | undefined;
-  /** Why a unit does not keep anchors now. */
-  readonly #lagging = new Map<UnitAddress, string>();
-  #trouble: string | undefined;
+  /** Units that have not kept the last anchors. */
+  readonly #lagging = new Set<UnitAddress>();
+  #isTroubled = false;
 
   constructor(ports: AnchorKeeperPorts) {
     this.#ports = ports;
@@ -62,13 +62,13 @@ export class AnchorKeeper {
 
   /** Units that answer, and do not keep the last anchors. */
   get lagging(): readonly UnitAddress[] {
-    return [...this.#lagging.keys()];
+    return [...this.#lagging];
   }
 
-  /** One sentence for each reason why something is not anchored. The service goes on all the same. */
+  /** One sentence for each reason why something is not anchored. The service goes on all the same; its log says why. */
   troubles(): readonly string[] {
-    const units = [...this.#lagging].map(([unit, why]) => `crypto unit ${unit} keeps no anchors: ${why}`);
-    return this.#trouble === undefined ? units : [...units, `nothing is anchored: ${this.#trouble}`];
+    const units = this.lagging.map((unit) => `crypto unit ${unit} keeps no anchors`);
+    return this.#isTroubled ? [...units, "nothing is anchored"] : units;
   }
 
   /** Before anything is done by what the database says: marks it as rolled back when a unit has seen a later one. */
@@ -163,13 +163,14 @@ export class AnchorKeeper {
   async #tryToAnchor(): Promise<void> {
     try {
       await this.#anchor();
-      this.#trouble = undefined;
+      this.#isTroubled = false;
     } catch (error) {
+      // Whatever it is, nobody waits for this; it is tried again, and meanwhile the service says that it fails.
       const why = error instanceof Error ? error.message : String(error);
-      if (this.#trouble === undefined) this.#ports.alarms.raise("anchor-not-kept", why);
-      this.#trouble = why;
+      if (!this.#isTroubled) this.#ports.alarms.raise("anchor-not-kept", `nothing is anchored: ${why}`);
+      this.#isTroubled = true;
     }
-    if (this.#trouble !== undefined || this.#lagging.size > 0) this.#tryLater();
+    if (this.#isTroubled || this.#lagging.size > 0) this.#tryLater();
   }
 
   #tryLater(): void {
@@ -242,13 +243,13 @@ export class AnchorKeeper {
   #lag(unit: UnitAddress, why: string): void {
     if (!this.#lagging.has(unit))
       this.#ports.alarms.raise("anchor-not-kept", `crypto unit ${unit} keeps no anchors: ${why}`);
-    this.#lagging.set(unit, why);
+    this.#lagging.add(unit);
   }
 
   /** The units of the group that serves the log's key. */
   #units(): readonly ReachableUnit[] {
     const all = this.#ports.units.inGroup(DEFAULT_GROUP).filter(isReachable);
-    for (const unit of this.#lagging.keys())
+    for (const unit of this.#lagging)
       if (!all.some(({ record }) => record.address === unit)) this.#lagging.delete(unit);
     return all.filter(({ unit }) => unit.description.abilities.keepsAnchors);
   }

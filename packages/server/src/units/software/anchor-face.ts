@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { Failure } from "../../core/errors.ts";
 import { SerialQueue } from "../../core/serial-queue.ts";
 import type { Anchors } from "../../core/unit/anchors.ts";
@@ -33,7 +34,7 @@ export class SoftwareAnchors implements AnchorFace {
       const what = found === "absent" ? "are not there" : "are not what it has kept";
       throw new Failure(
         "unit-file-tampered",
-        `the anchors that the unit has kept ${what}: ${this.#file.path}`,
+        `the anchors that the unit has kept ${what}: ${basename(this.#file.path)}`,
       );
     });
   }
