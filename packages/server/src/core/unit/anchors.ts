@@ -30,7 +30,7 @@ export interface AnchoredHead {
 export const ANCHORED_CHAINS = 16;
 
 /** The form in which a unit keeps them is never larger. */
-export const ANCHORS_LIMIT_BYTES = 16 * 1024;
+export const ANCHORS_LIMIT_BYTES = 8 * 1024;
 
 const FORMAT = 1;
 

@@ -7,6 +7,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { anchorsOf } from "../../../../../test/contracts/anchor-contract.ts";
@@ -68,15 +69,55 @@ test("anchors that were taken away are missed, and not taken for none", async ()
   await again.close();
 });
 
-test("anchors with one bit changed anywhere are refused", async () => {
-  await unit.anchors.keep(anchorsOf(1));
+test("one half is enough, and the other is as new; with a bit changed in both they are refused", async () => {
+  for (const i of [1, 2, 3]) await unit.anchors.keep(anchorsOf(i));
   const file = readFileSync(anchors);
-  for (let at = 0; at < file.byteLength; at += 7) {
-    writeFileSync(anchors, flipped(file, at));
+  const half = file.byteLength / 2;
+  for (let at = 0; at < half; at += at < 40 ? 1 : 997) {
+    for (const damaged of [flipped(file, at), flipped(file, at + half)]) {
+      writeFileSync(anchors, damaged);
+      expect(await unit.anchors.read(), String(at)).toEqual(anchorsOf(3));
+    }
+    writeFileSync(anchors, flipped(flipped(file, at), at + half));
     expect(await refusal(unit.anchors.read()), String(at)).toBe("unit-file-tampered");
   }
-  writeFileSync(anchors, file.subarray(0, 20));
-  expect(await refusal(unit.anchors.read())).toBe("unit-file-tampered");
+  for (const damaged of [
+    file.subarray(1),
+    file.subarray(0, 20),
+    new Uint8Array(),
+    Buffer.concat([file, file]),
+  ]) {
+    writeFileSync(anchors, damaged);
+    expect(await refusal(unit.anchors.read())).toBe("unit-file-tampered");
+    await unit.anchors.keep(anchorsOf(4));
+    expect(await unit.anchors.read()).toEqual(anchorsOf(4));
+    expect(statSync(anchors).size).toBe(file.byteLength);
+  }
+});
+
+test("what a crash between the halves leaves is the newer one, and one within a half the older", async () => {
+  await unit.anchors.keep(anchorsOf(1));
+  const before = readFileSync(anchors);
+  await unit.anchors.keep(anchorsOf(2));
+  const after = readFileSync(anchors);
+  const half = before.byteLength / 2;
+  writeFileSync(anchors, Buffer.concat([after.subarray(0, half), before.subarray(half)]));
+  expect(await unit.anchors.read()).toEqual(anchorsOf(2));
+  writeFileSync(anchors, Buffer.concat([after.subarray(0, half / 2), before.subarray(half / 2)]));
+  expect(await unit.anchors.read()).toEqual(anchorsOf(1));
+});
+
+test("no other file appears beside the anchors, but for the first time", async () => {
+  await unit.anchors.keep(anchorsOf(1));
+  const seen = new Set<string>();
+  let done = false;
+  const looking = (async () => {
+    while (!done) for (const name of await readdir(made.folder)) seen.add(name);
+  })();
+  for (let i = 0; i < 20; i += 1) await unit.anchors.keep(anchorsOf(i));
+  done = true;
+  await looking;
+  expect([...seen].filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
 
 test("a crash between the file and the note leaves anchors that count, and none that are missed", async () => {

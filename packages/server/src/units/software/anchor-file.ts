@@ -1,23 +1,24 @@
 import { createSecretKey, hkdfSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { NONCE_BYTES, PAYLOAD_SUITES } from "../../core/crypto/payload-suite.ts";
+import { NONCE_BYTES, PAYLOAD_SUITES, TAG_BYTES } from "../../core/crypto/payload-suite.ts";
 import type { Anchors } from "../../core/unit/anchors.ts";
 import { ANCHORS_LIMIT_BYTES, decodeAnchors, encodeAnchors } from "../../core/unit/anchors.ts";
 import { Failure, isFailure } from "../../core/errors.ts";
-import { readWhole, removeLeftovers, writeDurably } from "./durable-file.ts";
+import { readMirrored, writeMirrored } from "./mirrored-file.ts";
 import type { UnitState } from "./unit-state.ts";
 
 /**
  * The file of a software unit's anchors, beside its sealed file, which holds the master keys and is not written anew each
- * second:
+ * second. Two halves (mirrored-file.ts), each:
  *   header  magic "CLVGANCR" (8) ‖ format 1
- *   state   nonce (16) ‖ ciphertext ‖ tag (16): payload suite 1 under the anchor key, header ‖ address as AAD
- * The anchor key is HKDF-SHA-256 (RFC 5869) of the unit's private key, which only the sealed file has: another unit,
+ *   state   nonce (16) ‖ ciphertext (8192) ‖ tag (16): payload suite 1 under the anchor key, header ‖ address as AAD
+ * What is sealed is padded with blanks to its one length. The anchor key is HKDF-SHA-256 (RFC 5869) of the unit's private key, which only the sealed file has: another unit,
  * or this one made anew at its address, does not open it.
  */
 const HEADER = Buffer.concat([Buffer.from("CLVGANCR", "latin1"), Uint8Array.of(1)]);
 const KEY_LABEL = "claviger software unit anchors 1";
-const MAX_FILE_BYTES = 2 * ANCHORS_LIMIT_BYTES;
+const HALF_BYTES = HEADER.byteLength + NONCE_BYTES + ANCHORS_LIMIT_BYTES + TAG_BYTES;
+const BLANK = 0x20;
 
 /** Where the anchors of the unit are whose sealed file is `path`. */
 export function anchorsPath(path: string): string {
@@ -37,18 +38,33 @@ export class AnchorFile {
 
   /** What is in it; `absent`, or `refused` when it is not what this unit has written. @throws Failure `unit-unreachable`. */
   async read(): Promise<Anchors | "absent" | "refused"> {
-    let bytes: Uint8Array;
     try {
-      ({ bytes } = await readWhole(this.path, MAX_FILE_BYTES, "unit-missing"));
+      for (const half of await readMirrored(this.path, HALF_BYTES)) {
+        const anchors = this.#open(half);
+        if (anchors !== "refused") return anchors;
+      }
     } catch (error) {
       if (isFailure(error, "unit-missing")) return "absent";
-      if (isFailure(error, "unit-file-tampered")) return "refused";
-      throw error;
+      if (!isFailure(error, "unit-file-tampered")) throw error;
     }
-    await removeLeftovers(this.path);
+    return "refused";
+  }
+
+  /** @throws Failure `store-full`, `store-read-only`, `unit-unreachable`, `invalid-request`. */
+  async write(anchors: Anchors): Promise<void> {
+    const encoded = encodeAnchors(anchors);
+    if (encoded.byteLength > ANCHORS_LIMIT_BYTES)
+      throw new Failure("invalid-request", `anchors of more than ${ANCHORS_LIMIT_BYTES} bytes`);
+    const padded = new Uint8Array(ANCHORS_LIMIT_BYTES).fill(BLANK);
+    padded.set(encoded);
+    const { nonce, sealed } = PAYLOAD_SUITES[1].seal(this.#key, padded, this.#aad);
+    await writeMirrored(this.path, Buffer.concat([HEADER, nonce, sealed]));
+  }
+
+  #open(half: Uint8Array): Anchors | "refused" {
     const nonceEnd = HEADER.byteLength + NONCE_BYTES;
-    if (!HEADER.equals(bytes.subarray(0, HEADER.byteLength))) return "refused";
-    const message = { nonce: bytes.subarray(HEADER.byteLength, nonceEnd), sealed: bytes.subarray(nonceEnd) };
+    if (!HEADER.equals(half.subarray(0, HEADER.byteLength))) return "refused";
+    const message = { nonce: half.subarray(HEADER.byteLength, nonceEnd), sealed: half.subarray(nonceEnd) };
     const opened = PAYLOAD_SUITES[1].open(this.#key, message, this.#aad);
     if (opened === "refused") return opened;
     try {
@@ -57,15 +73,6 @@ export class AnchorFile {
       if (error instanceof TypeError) return "refused"; // kept by a newer release
       throw error;
     }
-  }
-
-  /** @throws Failure `store-full`, `store-read-only`, `unit-unreachable`, `invalid-request`. */
-  async write(anchors: Anchors): Promise<void> {
-    const plain = encodeAnchors(anchors);
-    if (plain.byteLength > ANCHORS_LIMIT_BYTES)
-      throw new Failure("invalid-request", `anchors of more than ${ANCHORS_LIMIT_BYTES} bytes`);
-    const { nonce, sealed } = PAYLOAD_SUITES[1].seal(this.#key, plain, this.#aad);
-    await writeDurably(this.path, Buffer.concat([HEADER, nonce, sealed]), { replace: "if there" });
   }
 }
 

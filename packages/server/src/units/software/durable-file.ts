@@ -23,21 +23,21 @@ export interface FileReading {
 
 /**
  * Writes `bytes` durably and returns the identity of the new file.
- * `replace: false` refuses to take the place of a file that is there, `true` needs one, `"if there"` does either.
+ * `replace: false` refuses to take the place of a file that is there.
  * @throws Failure `store-full`, `store-read-only` (naming the folder), `unit-unreachable`; `unit-exists` without `replace`.
  */
 export async function writeDurably(
   path: string,
   bytes: Uint8Array,
-  options: { replace: boolean | "if there" },
+  options: { replace: boolean },
 ): Promise<FileIdentity> {
   const folder = dirname(path);
   const temporary = join(folder, `${basename(path)}.${Buffer.from(randomNonce(8)).toString("hex")}.tmp`);
   try {
-    if (options.replace === false) await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (!options.replace) await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeSynced(temporary, bytes);
-    if (options.replace !== false) {
-      if (options.replace === true) await stat(path);
+    if (options.replace) {
+      await stat(path);
       await rename(temporary, path);
     } else {
       // link, not rename: it fails when the name is taken, in one step.
@@ -151,7 +151,8 @@ function readFailure(error: unknown, path: string): Failure {
   return new Failure("unit-unreachable", `the sealed file ${path} cannot be read`, { cause: error });
 }
 
-function writeFailure(error: unknown, folder: string): Failure {
+/** What a failure to write into a folder is to the caller. */
+export function writeFailure(error: unknown, folder: string): Failure {
   switch (errorCode(error)) {
     case "ENOSPC":
     case "EDQUOT":
@@ -169,6 +170,7 @@ function writeFailure(error: unknown, folder: string): Failure {
   }
 }
 
-function errorCode(error: unknown): unknown {
+/** The code that node:fs gives an error, as `ENOENT`. */
+export function errorCode(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
