@@ -278,6 +278,18 @@ describe("the anchors themselves", () => {
     expect(await complaints()).toEqual([]);
   });
 
+  test("that were taken away do not hide that the database is older too", async () => {
+    rmSync(`${unitPath(folder, "01.0002")}.anchors`);
+    putBack("store", "claviger.db");
+    const { faults } = await findsRollback();
+    expect(faults.map((fault) => fault.replace(/:.*/, ""))).toEqual(["anchors-missing", "store-older"]);
+    expect(await accept()).toEqual([
+      expect.stringContaining("without what crypto unit 01.0002 had seen"),
+      expect.stringContaining("found older than crypto unit 01.0001"),
+    ]);
+    expect(await complaints()).toEqual([]);
+  });
+
   test("of an older copy of one unit are behind, which is no fault", async () => {
     putBack("units", "01.0002.unit");
     putBack("units", "01.0002.unit.anchors");

@@ -13,8 +13,8 @@ import { olderThan, withHeads } from "../unit/anchors.ts";
 import type { AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { isReachable } from "../unit/attached-units.ts";
 import type { CryptoUnit } from "../unit/crypto-unit.ts";
-import type { ClaimedHead, JoinedAnchors, KeptAnchors } from "./kept-anchors.ts";
-import { joinAnchors } from "./kept-anchors.ts";
+import type { ClaimedHead, KeptAnchors } from "./kept-anchors.ts";
+import { describeMissing, describeOlder, joinAnchors } from "./kept-anchors.ts";
 
 /** A unit that keeps nothing is tried again after this time, if no signature comes before. */
 const RETRY_MS = 10_000;
@@ -73,16 +73,16 @@ export class AnchorKeeper {
 
   /** Before anything is done by what the database says: marks it as rolled back when a unit has seen a later one. */
   async examineStore(): Promise<void> {
+    // What is marked already, by a restore above all, is known to be older.
+    const isMarked = (await this.#ports.store.readRollback({})) !== undefined;
     const kept = await this.#readUnits((unit, failure) => this.#missed(unit, failure));
     for (const { read } of kept) this.#known.add(read);
     const joined = joinAnchors(kept);
     this.#anchored = joined.newest;
     this.#claimed = joined.heads;
     for (const unit of joined.behind) this.#ports.note(`crypto unit ${unit} has older anchors than others`);
-    const older = await this.#olderStore(joined);
-    // What is marked already, by a restore above all, is known to be older.
-    if (older !== undefined && !(await this.#ports.store.readRollback({})))
-      await this.#mark(`found ${older}`);
+    const older = await this.#olderStore(kept);
+    if (older !== undefined && !isMarked) await this.#mark(`found ${older}`);
   }
 
   /** When the audit log is open: the same for its file. Signed heads are anchored from then on. */
@@ -110,10 +110,9 @@ export class AnchorKeeper {
     const kept = await this.#readUnits(async (unit, { message }) =>
       fault("anchors-missing", `Crypto unit ${unit}: ${message}`),
     );
-    const joined = joinAnchors(kept);
-    const older = await this.#olderStore(joined);
+    const older = await this.#olderStore(kept);
     if (older !== undefined) fault("store-older", `The database is ${older}.`);
-    return { heads: joined.heads, faults };
+    return { heads: joinAnchors(kept).heads, faults };
   }
 
   /** Runs `work` while nothing else is anchored. */
@@ -124,20 +123,25 @@ export class AnchorKeeper {
   /**
    * Anchors the database and the log as they are, in a new epoch, instead of everything that was anchored: inside `alone`.
    * Returns the epoch, which the database has to begin then.
-   * @throws Failure of the first unit when none keeps it.
+   * @throws Failure of the first unit when none keeps it, though some still have what it is to replace.
    */
   async renew(): Promise<number> {
     const { store } = this.#ports;
-    const kept = await this.#readUnits(async () => undefined); // what a unit has lost is written anew
+    let isClaimed = false;
+    const kept = await this.#readUnits(async () => void (isClaimed = true));
     const moment = await store.readMoment({});
     const epochs = [moment.epoch, this.#anchored?.store.epoch ?? 0];
-    for (const { anchors } of kept) epochs.push(anchors?.store.epoch ?? 0);
+    for (const { anchors } of kept) {
+      if (!anchors) continue;
+      isClaimed = true;
+      epochs.push(anchors.store.epoch);
+    }
     const epoch = Math.max(...epochs) + 1;
     const next = { store: { ...moment, epoch }, heads: this.#last ? [this.#last] : [] };
     const able = this.#units();
     const failures = await Promise.all(able.map((unit) => this.#keepIn(unit, next)));
     const [failure] = failures;
-    if (failure && failures.every((one) => one !== undefined)) throw failure;
+    if (failure && isClaimed && failures.every((one) => one !== undefined)) throw failure;
     for (const [i, { unit }] of able.entries()) if (!failures[i]) this.#known.add(unit);
     this.#anchored = next;
     this.#signed = [];
@@ -206,15 +210,11 @@ export class AnchorKeeper {
     if (this.#known.has(unit)) return true;
     try {
       const anchors = await unit.anchors.read();
-      const joined = joinAnchors([
-        { unit: record.address, anchors },
-        { unit: record.address, anchors: next },
-      ]);
-      const claimed = joined.heads.filter((head) => anchors?.heads.some((own) => own.hash === head.hash));
-      const isWhole = !(await this.#markMissing(claimed));
-      const older = joined.newest && olderThan(next.store, joined.newest.store);
-      if (older !== undefined)
-        await this.#mark(`found older than crypto unit ${record.address} has seen it: ${older}`);
+      const own = [{ unit: record.address, anchors }];
+      const isCurrent = anchors !== undefined && anchors.store.epoch >= next.store.epoch;
+      const isWhole = !isCurrent || !(await this.#markMissing(joinAnchors(own).heads));
+      const older = describeOlder(next.store, own);
+      if (older !== undefined) await this.#mark(`found ${older}`);
       if (older !== undefined || !isWhole) return false;
     } catch (error) {
       if (!isFailure(error)) throw error;
@@ -270,19 +270,16 @@ export class AnchorKeeper {
     return kept;
   }
 
-  async #olderStore({ newest, behind }: JoinedAnchors): Promise<string | undefined> {
-    const older = newest && olderThan(await this.#ports.store.readMoment({}), newest.store);
-    if (older === undefined) return undefined;
-    const seen = this.#units().map(({ record }) => record.address);
-    const by = seen.filter((unit) => !behind.includes(unit)).join(", ");
-    return `older than crypto unit ${by} has seen it: ${older}`;
+  async #olderStore(kept: readonly KeptAnchors[]): Promise<string | undefined> {
+    return describeOlder(await this.#ports.store.readMoment({}), kept);
   }
 
   /** Whether the log has not all of these, which is marked then. */
   async #markMissing(claimed: readonly ClaimedHead[]): Promise<boolean> {
     const missing = claimed.length === 0 ? [] : ((await this.#findMissing?.(claimed)) ?? []);
-    if (missing.length > 0) await this.#mark(`found ${describeMissing(missing)}`);
-    return missing.length > 0;
+    const last = missing.at(-1);
+    if (last) await this.#mark(`found ${describeMissing(last, missing.length - 1)}`);
+    return last !== undefined;
   }
 
   #missed(unit: UnitAddress, { message }: Failure): Promise<void> {
@@ -296,11 +293,4 @@ export class AnchorKeeper {
     const mark = { id: uuid(), state: "standing" as const, reason, asOfMs: undefined };
     await store.markRollback({ mark: { ...mark, markedAtMs: clock.nowMs() } });
   }
-}
-
-function describeMissing(missing: readonly ClaimedHead[]): string {
-  const last = missing.at(-1);
-  if (!last) return "";
-  const more = missing.length > 1 ? `, nor ${missing.length - 1} anchored before it` : "";
-  return `with an older or cut audit log: audit.db has not record ${last.seq} of chain ${last.chain}, which crypto unit ${last.unit} has anchored${more}`;
 }

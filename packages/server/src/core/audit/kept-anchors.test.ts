@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { UnitAddress } from "../ids.ts";
 import type { AnchoredHead, Anchors, StoreMoment } from "../unit/anchors.ts";
 import { ANCHORED_CHAINS, laterMoment, olderThan, withHeads } from "../unit/anchors.ts";
-import { joinAnchors } from "./kept-anchors.ts";
+import { describeOlder, joinAnchors } from "./kept-anchors.ts";
 
 const [ONE, TWO] = ["01.0001", "01.0002"] as UnitAddress[] as [UnitAddress, UnitAddress];
 const moment = (epoch: number, mutations: number, wk = 1): StoreMoment => ({
@@ -53,6 +53,20 @@ test("what several units have kept is joined, and the one that has missed someth
     heads: [],
     behind: [],
   });
+});
+
+test("an older database is told with every unit that has seen a later one", () => {
+  const kept = [
+    { unit: ONE, anchors: anchors(moment(0, 5)) },
+    { unit: TWO, anchors: anchors(moment(0, 4, 2)) },
+  ];
+  expect(describeOlder(moment(0, 5, 2), kept)).toBeUndefined();
+  expect(describeOlder(moment(0, 4, 2), kept)).toMatch(
+    /^older than crypto unit 01.0001 has seen it: it has 4 of 5/,
+  );
+  expect(describeOlder(moment(0, 5, 1), kept)).toContain("crypto unit 01.0002 has");
+  expect(describeOlder(moment(0, 3, 1), kept)).toContain("crypto unit 01.0001, 01.0002 has");
+  expect(describeOlder(moment(0, 0), [{ unit: ONE, anchors: undefined }])).toBeUndefined();
 });
 
 test("two heads at one place are both claimed: the log cannot have both", () => {

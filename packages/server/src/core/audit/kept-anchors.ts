@@ -1,5 +1,5 @@
 import type { UnitAddress } from "../ids.ts";
-import type { AnchoredHead, Anchors } from "../unit/anchors.ts";
+import type { AnchoredHead, Anchors, StoreMoment } from "../unit/anchors.ts";
 import { laterMoment, olderThan, withHeads } from "../unit/anchors.ts";
 
 /** What one unit has kept; undefined when it never has. */
@@ -53,4 +53,20 @@ function isBehind(anchors: Anchors | undefined, newest: Anchors): boolean {
   return (
     last !== undefined && !anchors.heads.some(({ chain, seq }) => chain === last.chain && seq === last.seq)
   );
+}
+
+/** Why the database that has come so far is an older one, as a clause that names who has seen it later. */
+export function describeOlder(found: StoreMoment, kept: readonly KeptAnchors[]): string | undefined {
+  const { newest } = joinAnchors(kept);
+  const why = newest && olderThan(found, newest.store);
+  if (why === undefined) return undefined;
+  const by = kept.filter(({ anchors }) => anchors && olderThan(found, anchors.store) !== undefined);
+  return `older than crypto unit ${by.map(({ unit }) => unit).join(", ")} has seen it: ${why}`;
+}
+
+/** Names the newest head that the log does not have, and counts the others. */
+export function describeMissing(last: ClaimedHead, others: number): string {
+  const more = others > 0 ? `, nor ${others} anchored before it` : "";
+  const where = `record ${last.seq} of chain ${last.chain}`;
+  return `with an older or cut audit log: audit.db has not ${where}, which crypto unit ${last.unit} has anchored${more}`;
 }
