@@ -278,6 +278,7 @@ describe.concurrent("the file of the log taken away", () => {
     expect(found.verified).toBe(false);
     expect(found.faults).toMatchObject([
       { what: "chain-missing", detail: expect.stringContaining(before?.chain ?? "no chain") },
+      { what: "known-head-missing", detail: expect.stringContaining("Crypto unit 01.0001 has anchored it") },
     ]);
     const begin = (await records(daemon, "audit.begin")).at(0);
     expect(begin?.seq).toBe(1);

@@ -46,6 +46,11 @@ const PLACES: Readonly<Record<string, readonly (readonly [ScenarioName, nth: num
     ["keys", 1],
   ],
   "store.addAuditKey": [["first start", 1]],
+  "unit.keepAnchors": [
+    ["first start", 1],
+    ["keys", 2],
+    ["unit add", 3],
+  ],
   "store.dropOutbox": [
     ["first start", 1],
     ["keys", 2],

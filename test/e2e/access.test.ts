@@ -15,6 +15,7 @@ class Barrier {
     registers: unit.registers,
     keks: unit.keks,
     signing: unit.signing,
+    anchors: unit.anchors,
     close: () => unit.close(),
     materials: {
       generate: (kek) => unit.materials.generate(kek),

@@ -130,6 +130,41 @@ describe.skipIf(isWithout("postgresql"))("a daemon on PostgreSQL", () => {
     await stop(second);
   });
 
+  test("on an older copy of its database it is read-only, until somebody has accepted that", async () => {
+    const [folder, database] = [join(parent, "older"), await server.newDatabase()];
+    const first = start(folder, database);
+    const sdk = clientOf(folder, await serving(first));
+    await sdk.projects.create({ name: "one" });
+    await stop(first);
+    const earlier = `${database}_earlier`;
+    await server.query("postgres", `CREATE DATABASE ${earlier} TEMPLATE ${database}`);
+    const second = start(folder, database);
+    using later = clientOf(folder, await serving(second));
+    await later.projects.create({ name: "two" });
+    await stop(second);
+
+    const restored = start(folder, earlier);
+    using again = clientOf(folder, await serving(restored));
+    expect(restored.said()).toMatch(
+      /"alarm":"anchor-missing".*found older than crypto unit 01.0001 has seen it/,
+    );
+    expect((await again.audit.verify()).faults.map(({ what }) => what)).toEqual(["store-older"]);
+    await expect(again.projects.create({ name: "three" })).rejects.toMatchObject({
+      code: "store-rolled-back",
+    });
+    expect(await again.backups.acceptRollback()).toHaveLength(1);
+    await again.projects.create({ name: "three" });
+    await stop(restored);
+
+    const quiet = start(folder, earlier);
+    using last = clientOf(folder, await serving(quiet));
+    await last.projects.create({ name: "four" });
+    expect((await last.audit.verify()).faults).toEqual([]);
+    expect(quiet.said()).not.toMatch(/anchor|rollback/);
+    await stop(quiet);
+    sdk.close();
+  });
+
   test("a second one with a data folder of its own is refused, and makes no key", async () => {
     const database = await server.newDatabase();
     const first = start(join(parent, "one"), database);

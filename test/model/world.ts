@@ -224,6 +224,7 @@ export function guarded(unit: CryptoUnit, before: (call: string) => unknown): Cr
     keks: face(unit.keks, "keks"),
     materials: face(unit.materials, "materials"),
     signing: face(unit.signing, "signing"),
+    anchors: face(unit.anchors, "anchors"),
     close: () => unit.close(),
   };
 }

@@ -10,6 +10,7 @@ export {
   auditKeysOfPem,
   headText,
   introductionBytes,
+  isSignedBy,
   parseHead,
   signedBytes,
 } from "./signed-head.ts";

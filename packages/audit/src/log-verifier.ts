@@ -154,8 +154,9 @@ export class LogVerifier {
     this.#endChain();
     const last = this.#at;
     for (const head of this.#known.values()) {
-      const base = this.#chains.get(head.chain)?.from.seq ?? 0;
-      if (head.seq <= base) continue; // in an archive
+      const from = this.#chains.get(head.chain)?.from;
+      // In an archive, for which the signed head stands behind which the chain begins.
+      if (from && (head.seq < from.seq || (head.seq === from.seq && head.hash === from.hash))) continue;
       this.#at = undefined;
       const detail = `Record ${head.seq} of chain ${head.chain} was seen before, and is not there.`;
       this.fault("known-head-missing", head.seq, detail);

@@ -9,6 +9,7 @@ import { RateLimits } from "./core/access/rate-limits.ts";
 import { Revocations } from "./core/access/revocations.ts";
 import { SignIns } from "./core/access/sign-ins.ts";
 import type { Clock } from "./core/clock.ts";
+import { AnchorKeeper } from "./core/audit/anchor-keeper.ts";
 import { AuditKeys } from "./core/audit/audit-keys.ts";
 import { LogToCome } from "./core/audit/log-to-come.ts";
 import { recordedAlarms } from "./core/audit/recorded-alarms.ts";
@@ -31,6 +32,7 @@ import {
   initialiseReservedProject,
   openVouchedRows,
 } from "./core/operations/initialise.ts";
+import { openAuditKeys } from "./core/operations/audit-signing-keys.ts";
 import { finishRemovals } from "./core/operations/remove-unit.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
@@ -125,17 +127,19 @@ export async function composeDaemon(
     onRecorded: (mutation) => audit?.after(mutation),
   });
   const units = new AttachedUnits();
-  const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units }) });
+  const metrics = createMetrics({ version: VERSION, collect: () => readGauges({ store, units, anchors }) });
   const machineAlarms = alarmLog(log, metrics.countAlarm);
   const alarms = recordedAlarms(machineAlarms, { log: logToCome, clock });
   opened.defer(() => units.close());
+  const anchors = new AnchorKeeper({ units, store, alarms, clock, note: (text) => log.info(text) });
+  opened.defer(() => anchors.close());
   const materials = new OpenedMaterials({ units, store, alarms });
   const ports = { store, units, folder, materials, alarms, clock };
 
   const files = auditFiles(data);
   const beginAudit = async (): Promise<Audit> => {
     const node = nodeId(data);
-    audit = await openAudit({ store, clock, alarms: machineAlarms, files, node });
+    audit = await openAudit({ store, clock, alarms: machineAlarms, files, node, anchors });
     const { close, log: chained } = audit;
     opened.defer(close);
     logToCome.open(chained);
@@ -145,6 +149,7 @@ export async function composeDaemon(
   if (due) await beginAudit();
   const created = due ? await initialiseMasterKey(ports) : undefined;
   await attachUnits(ports);
+  await anchors.examineStore();
   if (!(await store.readRollback({}))) await finishRemovals(ports);
   await refuseUnexpectedPatterns(ports, config);
   if (due) await initialiseReservedProject(ports);
@@ -155,6 +160,9 @@ export async function composeDaemon(
     machineAlarms.raise("audit-log", note);
     auditLog.appendLater({ atMs: clock.nowMs(), operation: "audit.missing", outcome: "alarm", note });
   }
+  const signers = (await openAuditKeys({ ...ports, vouchedRows })).map(({ record }) => record);
+  reader.trust(() => signers);
+  await anchors.examineLog((heads) => reader.missing(heads));
   const auditKeys = await AuditKeys.open({
     ...ports,
     vouchedRows,
@@ -216,6 +224,7 @@ export async function composeDaemon(
       backups: { ...backups, runner: backupRunner },
       audit: reader,
       auditKeys,
+      anchors,
       auditTroubles: () => auditLog.troubles(),
     }),
     gate: {
@@ -243,7 +252,7 @@ export async function composeDaemon(
   registerHealth(app, {
     readiness: async () => {
       const reasons = [...(await reasonsNotReady(service)), ...auditLog.troubles()];
-      return { ready: reasons.length === 0, reasons };
+      return { ready: reasons.length === 0, reasons: [...reasons, ...anchors.troubles()] };
     },
     metrics,
   });

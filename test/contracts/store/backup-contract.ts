@@ -283,7 +283,7 @@ export function backupContract(backEnd: BackupBackEnd): void {
 
     describe("while the database is marked as rolled back", () => {
       // The log goes on, and says what is done while the database is marked.
-      const goingOn = ["acceptRollback", "dropOutbox", "addAuditKey"];
+      const goingOn = ["acceptRollback", "markRollback", "dropOutbox", "addAuditKey"];
       const writes = Object.entries(SCRIPTS)
         .filter(([name, { kind }]) => kind === "write" && !goingOn.includes(name))
         .map(([name]) => name as keyof Store);
@@ -317,17 +317,17 @@ export function backupContract(backEnd: BackupBackEnd): void {
 
       test("it is accepted once, and written again from then on", async () => {
         const accepted = [{ ...MARK, state: "accepted" }];
-        expect(await restored.acceptRollback({ by: "alice", atMs: 8 })).toEqual(accepted);
+        expect(await restored.acceptRollback({ by: "alice", atMs: 8, epoch: 3 })).toEqual(accepted);
         expect(await restored.listAcceptedRollbacks({ by: "alice", atMs: 8 })).toEqual(accepted);
         expect(await restored.listAcceptedRollbacks({ by: "alice", atMs: 9 })).toEqual([]);
         expect(await restored.listAcceptedRollbacks({ by: "bob", atMs: 8 })).toEqual([]);
-        expect(await restored.acceptRollback({ by: "bob", atMs: 9 })).toEqual([]);
+        expect(await restored.acceptRollback({ by: "bob", atMs: 9, epoch: 4 })).toEqual([]);
         expect(await restored.readRollback({})).toBeUndefined();
         expect(await codeOf(() => restored.dropLeases({}))).toBe("done");
       });
 
       test("what is created once that is accepted is numbered behind what was restored", async () => {
-        await restored.acceptRollback({ by: "alice", atMs: 8 });
+        await restored.acceptRollback({ by: "alice", atMs: 8, epoch: 3 });
         await createRows(8, restored);
         const tables = await tablesOf(restored);
         for (const name of ["projects", "keks", "keys"]) {

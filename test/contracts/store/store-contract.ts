@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import { censusContract } from "./census-contract.ts";
 import { changesContract } from "./changes-contract.ts";
 import { keysContract } from "./keys-contract.ts";
+import { momentsContract } from "./moments-contract.ts";
 import { placeContract } from "./place-contract.ts";
 import { principalsContract } from "./principals-contract.ts";
 import { projectsContract } from "./projects-contract.ts";
@@ -23,6 +24,7 @@ export function storeContract(backEnd: StoreBackEnd): void {
     rewrapContract(rig);
     sweepsContract(rig);
     censusContract(rig);
+    momentsContract(rig);
     placeContract(rig);
   });
 }

@@ -7,7 +7,7 @@ export function storeCommands(program: Command): void {
   verb(
     store,
     "accept-rollback",
-    "Accept that the database is of an earlier moment. After a restore it is read-only until an administrator does this; who did it is kept. Make sure before that nobody serves a newer one: what was written after that moment is gone.",
+    "Accept that the database, or the audit log, is of an earlier moment. After a restore, or when a crypto unit has seen a later one, the service is read-only until an administrator does this; who did it is kept. Make sure before that nobody serves a newer one: what was written after that moment is gone.",
     "claviger store accept-rollback",
   ).action(
     inSession(async (session) => {

@@ -1,8 +1,12 @@
 import { Worker } from "node:worker_threads";
+import type { HeadRef } from "@claviger/audit";
+import type { AnchorKeeper } from "../core/audit/anchor-keeper.ts";
+import type { ClaimedHead } from "../core/audit/kept-anchors.ts";
 import type { Clock } from "../core/clock.ts";
 import { publicKeysPem } from "../core/crypto/signing-key.ts";
 import { Failure } from "../core/errors.ts";
 import type {
+  AuditFaultFound,
   AuditFilter,
   AuditPage,
   AuditKeyRecord,
@@ -21,6 +25,13 @@ import type {
   ReaderSettings,
 } from "./reader-thread.ts";
 
+/** Says of a head that is not there which unit has anchored it. */
+function namingUnit(fault: AuditFaultFound, heads: readonly ClaimedHead[]): AuditFaultFound {
+  const by = heads.find(({ chain, seq }) => fault.detail.includes(`${seq} of chain ${chain} `))?.unit;
+  if (fault.what !== "known-head-missing" || by === undefined) return fault;
+  return { ...fault, detail: `${fault.detail} Crypto unit ${by} has anchored it.` };
+}
+
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (failure: Failure) => void;
@@ -30,6 +41,8 @@ export interface LogReaderPorts {
   readonly log: Pick<ChainedLog, "head" | "signed" | "forgetUpTo">;
   readonly taker: Pick<OutboxTaker, "taken" | "idle">;
   readonly clock: Clock;
+  /** What crypto units have anchored. */
+  readonly anchors: Pick<AnchorKeeper, "claims">;
 }
 
 /** The readers' side of the audit log. Its thread is started by the first call. */
@@ -56,8 +69,21 @@ export class LogReader implements AuditReader {
   }
 
   async verify(): Promise<AuditVerified> {
-    const { head } = this.#ports.log;
-    return await this.#call("verify", { keys: this.#keys(), knownHeads: head ? [head] : [] });
+    const { log, anchors } = this.#ports;
+    const { heads, faults } = await anchors.claims();
+    const knownHeads = log.head ? [...heads, log.head] : heads;
+    const verified = await this.#call("verify", { keys: this.#keys(), knownHeads });
+    const found = [...faults, ...verified.faults.map((fault) => namingUnit(fault, heads))];
+    return { ...verified, faults: found, faultCount: verified.faultCount + faults.length };
+  }
+
+  /** Those of these heads that the log has neither as a record, nor before the signed head behind which it begins. */
+  async missing<Head extends HeadRef>(heads: readonly Head[]): Promise<readonly Head[]> {
+    const found = await this.#call("missing", {
+      keys: this.#keys(),
+      heads: heads.map(({ chain, seq, hash }) => ({ chain, seq, hash })),
+    });
+    return heads.filter((_head, i) => found.includes(i));
   }
 
   async exportPage({ after, limit }: { after: string | undefined; limit: number }) {

@@ -1,4 +1,5 @@
-import type { SignedHead } from "@claviger/audit";
+import { parseHead } from "@claviger/audit";
+import type { AnchorKeeper } from "../core/audit/anchor-keeper.ts";
 import type { Clock } from "../core/clock.ts";
 import type { RecordedMutation } from "../core/audit/recorded-store.ts";
 import { OutboxTaker } from "../core/audit/outbox-taker.ts";
@@ -34,10 +35,10 @@ export async function openAudit(options: {
   readonly alarms: Alarms;
   readonly files: { readonly database: string; readonly reserve: string; readonly archive: string };
   readonly node: string;
-  /** Gets each signed head: the place for anchors outside the log. */
-  readonly onSignedHead?: (head: SignedHead) => void;
+  /** Gets each signed head: what is anchored outside the log. */
+  readonly anchors: Pick<AnchorKeeper, "keep" | "claims">;
 }): Promise<Audit> {
-  const { store, clock, alarms, files, node, onSignedHead } = options;
+  const { store, clock, alarms, files, node, anchors } = options;
   const held: { taker?: OutboxTaker } = {};
   const log = await ChainedLog.open({
     path: files.database,
@@ -47,13 +48,16 @@ export async function openAudit(options: {
     clock,
     alarms,
     onRecovered: () => held.taker?.wake(),
-    ...(onSignedHead && { onSignedHead }),
+    onSignedHead: ({ text }) => {
+      const head = parseHead(text);
+      if (head) anchors.keep({ chain: head.chain, seq: head.seq, hash: head.hash });
+    },
   });
   const taker = new OutboxTaker({ store, log });
   held.taker = taker;
   await taker.taken();
   const { database: path, archive } = files;
-  const reader = new LogReader({ path, archive }, { log, taker, clock });
+  const reader = new LogReader({ path, archive }, { log, taker, clock, anchors });
   return {
     log,
     taker,

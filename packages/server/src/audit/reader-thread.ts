@@ -9,6 +9,7 @@ import type { Archived } from "./archive-log.ts";
 import { archiveLog } from "./archive-log.ts";
 import type { ExportCursor, ExportedKey } from "./export-log.ts";
 import { exportPage } from "./export-log.ts";
+import { missingHeads } from "./missing-heads.ts";
 import { listRecords } from "./list-records.ts";
 import { verifyLog } from "./verify-log.ts";
 
@@ -23,6 +24,10 @@ interface Calls {
   readonly verify: {
     readonly input: { readonly keys: readonly ExportedKey[]; readonly knownHeads: readonly HeadRef[] };
     readonly result: Verification;
+  };
+  readonly missing: {
+    readonly input: { readonly keys: readonly ExportedKey[]; readonly heads: readonly HeadRef[] };
+    readonly result: readonly number[];
   };
   readonly export: {
     readonly input: {
@@ -64,6 +69,7 @@ const trusting = (keys: readonly ExportedKey[]) => keys.map(({ pem }) => auditKe
 const HANDLERS: Handlers = {
   list: ({ path }, filter) => reading(path, (db) => listRecords(db, filter)),
   verify: ({ path }, { keys, knownHeads }) => verifyLog(path, { trusted: trusting(keys), knownHeads }),
+  missing: ({ path }, { keys, heads }) => reading(path, (db) => missingHeads(db, heads, trusting(keys))),
   export: ({ path }, page) => reading(path, (db) => exportPage(db, page)),
   archive: ({ path, archive }, { before, keys }) =>
     archiveLog(path, { folder: archive, before, keys, verify: { trusted: trusting(keys) } }),

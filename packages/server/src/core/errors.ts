@@ -450,7 +450,7 @@ export const FAILURES = {
   ),
   "store-rolled-back": row(
     "blocked",
-    "The database was restored from a backup or is older than it should be, so nothing is changed in it.",
+    "The database was restored from a backup, or it or the audit log is older than it should be, so nothing is changed in it.",
     "Make sure that no other daemon serves a newer one; then let an administrator run `claviger store accept-rollback`.",
   ),
   "rollback-not-found": row(

@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 /** Whether the service can do its work, and if not, why. */
 export interface Readiness {
   readonly ready: boolean;
-  /** One sentence each; empty when ready. */
+  /** One sentence each. When ready: what is wrong, and keeps nothing from being done. */
   readonly reasons: readonly string[];
 }
 

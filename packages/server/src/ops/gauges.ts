@@ -1,3 +1,4 @@
+import type { AnchorKeeper } from "../core/audit/anchor-keeper.ts";
 import type { Store } from "../core/ports/store.ts";
 import type { AttachedUnits } from "../core/unit/attached-units.ts";
 import type { GaugeReadings } from "./metrics.ts";
@@ -6,8 +7,9 @@ import type { GaugeReadings } from "./metrics.ts";
 export async function readGauges(ports: {
   readonly store: Store;
   readonly units: AttachedUnits;
+  readonly anchors: Pick<AnchorKeeper, "lagging">;
 }): Promise<GaugeReadings> {
-  const { store, units } = ports;
+  const { store, units, anchors } = ports;
   const keksByPattern: GaugeReadings["keksByPattern"][number][] = [];
   for (const { group, type } of await store.listFences({})) {
     for (const { vp, ...forms } of await store.census({ group, type })) {
@@ -35,6 +37,7 @@ export async function readGauges(ports: {
     units: units.all().map(({ record, readings }) => ({
       unit: record.address,
       serving: record.state === "serving" && readings !== undefined,
+      keepsAnchors: readings !== undefined && !anchors.lagging.includes(record.address),
     })),
     changes: open.map(({ id, state, blockedReason }) => ({
       change: id,

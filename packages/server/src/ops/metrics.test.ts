@@ -67,8 +67,8 @@ test("shows the state of registers, units, KEKs and changes as it is when asked"
     ],
     registers: [{ unit: "03.0033", register: "NEW", state: "full committed" }],
     units: [
-      { unit: "03.0033", serving: true },
-      { unit: "03.0034", serving: false },
+      { unit: "03.0033", serving: true, keepsAnchors: true },
+      { unit: "03.0034", serving: false, keepsAnchors: false },
     ],
     changes: [{ change: "c1", state: "REENCIPHERING", blocked: true }],
     changeKeks: [{ status: "lacking", count: 19_988 }],
@@ -82,6 +82,8 @@ test("shows the state of registers, units, KEKs and changes as it is when asked"
   );
   expect(before).toContain('claviger_unit_serving{unit="03.0033"} 1');
   expect(before).toContain('claviger_unit_serving{unit="03.0034"} 0');
+  expect(before).toContain('claviger_unit_keeps_anchors{unit="03.0033"} 1');
+  expect(before).toContain('claviger_unit_keeps_anchors{unit="03.0034"} 0');
   expect(before).toContain('claviger_change_state{change="c1",state="REENCIPHERING"} 1');
   expect(before).toContain('claviger_change_keks{status="lacking"} 19988');
   expect(before).toContain("claviger_change_blocked 1");

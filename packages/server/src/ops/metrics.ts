@@ -10,7 +10,11 @@ export interface GaugeReadings {
     readonly count: number;
   }[];
   readonly registers: readonly { readonly unit: string; readonly register: string; readonly state: string }[];
-  readonly units: readonly { readonly unit: string; readonly serving: boolean }[];
+  readonly units: readonly {
+    readonly unit: string;
+    readonly serving: boolean;
+    readonly keepsAnchors: boolean;
+  }[];
   /** The changes that are open. */
   readonly changes: readonly { readonly change: string; readonly state: string; readonly blocked: boolean }[];
   /** Project KEKs of the open changes, by how far they are. */
@@ -113,15 +117,23 @@ function stateGauges(registry: Registry): (readings: GaugeReadings) => void {
     "state",
   );
   const serving = gauge("unit_serving", "1 if the crypto unit serves, else 0", "unit");
+  const anchored = gauge(
+    "unit_keeps_anchors",
+    "1 if the crypto unit answers and has kept the last anchors, else 0",
+    "unit",
+  );
   const states = gauge("change_state", "1 for the state an open master-key change is in", "change", "state");
   const changeKeks = gauge("change_keks", "Project KEKs of the open changes, by how far they are", "status");
   const blocked = gauge("change_blocked", "Open master-key changes that cannot go on by themselves");
 
   return (readings) => {
-    for (const one of [keks, registers, serving, states, changeKeks, blocked]) one.reset();
+    for (const one of [keks, registers, serving, anchored, states, changeKeks, blocked]) one.reset();
     for (const { vp, form, count } of readings.keksByPattern) keks.set({ vp, form }, count);
     for (const { unit, register, state } of readings.registers) registers.set({ unit, register, state }, 1);
-    for (const { unit, serving: serves } of readings.units) serving.set({ unit }, serves ? 1 : 0);
+    for (const { unit, serving: serves, keepsAnchors } of readings.units) {
+      serving.set({ unit }, serves ? 1 : 0);
+      anchored.set({ unit }, keepsAnchors ? 1 : 0);
+    }
     for (const { change, state } of readings.changes) states.set({ change, state }, 1);
     for (const { status, count } of readings.changeKeks) changeKeks.set({ status }, count);
     blocked.set(readings.changes.filter((change) => change.blocked).length);

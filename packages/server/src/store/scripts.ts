@@ -43,9 +43,11 @@ import {
 import {
   acceptRollback,
   listAcceptedRollbacks,
+  markRollback,
   readRollback,
   refuseWhileRolledBack,
 } from "./queries/rollbacks.ts";
+import { readMoment } from "./queries/moments.ts";
 import { openingOfSnapshot, readTableRows } from "./queries/snapshots.ts";
 import { readSweepRows, readSweeps, writeSweep } from "./queries/sweeps.ts";
 import {
@@ -162,6 +164,8 @@ export const SCRIPTS = {
   addAuditKey: writeAlways(recorded(addAuditKey)),
 
   readRollback: read(readRollback),
+  readMoment: read(readMoment),
+  markRollback: writeAlways(markRollback),
   acceptRollback: writeAlways(acceptRollback),
   listAcceptedRollbacks: read(listAcceptedRollbacks),
   openingOfSnapshot: scan(openingOfSnapshot),

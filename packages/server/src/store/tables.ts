@@ -50,7 +50,7 @@ export interface Tables {
     created_at_ms: number;
     mac: Uint8Array;
   };
-  counters: { name: "revocations"; value: number };
+  counters: { name: "revocations" | "mutations" | "epoch"; value: number };
   units: {
     address: string;
     unit_group: string;

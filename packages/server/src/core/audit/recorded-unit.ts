@@ -44,6 +44,7 @@ export function recordedUnit(unit: CryptoUnit, ports: RecordingPorts): CryptoUni
     keks: unit.keks,
     materials: unit.materials,
     signing: unit.signing,
+    anchors: unit.anchors,
     close: () => unit.close(),
   };
 }

@@ -14,4 +14,6 @@ export type AlarmName =
   | "destruction-failed"
   | "backup-failed"
   | "runner-failed"
-  | "audit-log";
+  | "audit-log"
+  | "anchor-missing"
+  | "anchor-not-kept";

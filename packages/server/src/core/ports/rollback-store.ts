@@ -1,3 +1,5 @@
+import type { StoreMoment } from "../unit/anchors.ts";
+
 /**
  * That the database is, or may be, of an earlier moment than what was served last: restored from a backup, or found
  * older by other means. While a mark stands, every write is refused inside its own transaction (`store-rolled-back`),
@@ -18,8 +20,12 @@ export interface RollbackMark {
 export interface RollbackStore {
   /** The mark that stands; the oldest, if there are several. */
   readRollback(input: Record<string, never>): Promise<RollbackMark | undefined>;
-  /** Accepts every mark that stands. Returns those. */
-  acceptRollback(input: { by: string; atMs: number }): Promise<readonly RollbackMark[]>;
+  /** How far the store has come; what a store without any of it has is `0`. */
+  readMoment(input: Record<string, never>): Promise<StoreMoment>;
+  /** Lets the mark stand, unless one that stands gives the same reason. */
+  markRollback(input: { mark: RollbackMark }): Promise<"marked" | "standing">;
+  /** Accepts every mark that stands, and begins the epoch, if there was one. Returns those. */
+  acceptRollback(input: { by: string; atMs: number; epoch: number }): Promise<readonly RollbackMark[]>;
   /** Those that this person accepted at that time. */
   listAcceptedRollbacks(input: { by: string; atMs: number }): Promise<readonly RollbackMark[]>;
 }

@@ -2,6 +2,7 @@ import type { SecretBytes } from "../secret/secret-bytes.ts";
 import type { GroupName, KekId, MasterKeyType, ProjectId, UnitAddress, Vp } from "../ids.ts";
 import type { ImportAlgorithm } from "../crypto/import-wrap.ts";
 import type { MessageType, SignatureAlgorithm, SigningSpec } from "../crypto/signature-algorithms.ts";
+import type { Anchors } from "./anchors.ts";
 import type { RegisterCommand, RegisterName, RegisterReading } from "./registers.ts";
 
 /**
@@ -18,6 +19,7 @@ export interface CryptoUnit {
   readonly keks: KekFace;
   readonly materials: MaterialFace;
   readonly signing: SigningFace;
+  readonly anchors: AnchorFace;
   /** Wipes what is held and lets go of files and threads. Handles are dead afterwards. */
   close(): Promise<void>;
 }
@@ -31,6 +33,8 @@ export interface UnitAbilities {
   readonly cloneMasterKeys: boolean;
   /** How payloads are sealed; see `PayloadSuite` in core/crypto. */
   readonly payloadSuite: 1;
+  /** Has a place for anchors in its sealed state. */
+  readonly keepsAnchors: boolean;
 }
 
 export interface UnitDescription {
@@ -221,4 +225,18 @@ export interface SigningFace {
     message: Uint8Array,
     type?: MessageType,
   ): Promise<Uint8Array>;
+}
+
+/** For the service: what the unit has seen of the service's data, in its sealed state. One keeper at a time. */
+export interface AnchorFace {
+  /**
+   * What was kept last; undefined in a unit that has never kept any.
+   * @throws Failure `unit-file-tampered` when it has kept some, and they are gone or not what it kept; `unit-lacks-ability`.
+   */
+  read(): Promise<Anchors | undefined>;
+  /**
+   * Keeps these in the place of what was kept before; durable when it resolves. After a failure it is either.
+   * @throws Failure `store-full`, `store-read-only`, `unit-lacks-ability`; `invalid-request` when they are too large.
+   */
+  keep(anchors: Anchors): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { acceptRollback } from "../../core/operations/accept-rollback.ts";
+import type { AnchorKeeper } from "../../core/audit/anchor-keeper.ts";
 import type { BackupPorts } from "../../core/operations/list-backups.ts";
 import { listBackups, readBackup, reportBackup, startBackup } from "../../core/operations/list-backups.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
@@ -9,8 +10,15 @@ const BACKUP_PIECE_BYTES = 1024 * 1024;
 
 type BackupRoute = "createBackup" | "listBackups" | "getBackup" | "readBackup" | "acceptRollback";
 
+/** What finds an older database, and begins anew when somebody accepts one. */
+export interface AnchorPorts {
+  readonly anchors: Pick<AnchorKeeper, "alone" | "renew">;
+}
+
 /** The routes of backups, and of a database that was restored from one. */
-export function backupHandlers(ports: ServicePorts & BackupPorts): Pick<NativeHandlers, BackupRoute> {
+export function backupHandlers(
+  ports: ServicePorts & BackupPorts & AnchorPorts,
+): Pick<NativeHandlers, BackupRoute> {
   return {
     createBackup: async () => backupView(startBackup(ports)),
     listBackups: async () => ({ items: (await listBackups(ports)).map(backupView) }),

@@ -2,6 +2,7 @@ import type { ServicePorts } from "../../core/operations/service-ports.ts";
 import type { BackupPorts } from "../../core/operations/list-backups.ts";
 import type { AuditPorts } from "./audit-handlers.ts";
 import { auditHandlers } from "./audit-handlers.ts";
+import type { AnchorPorts } from "./backup-handlers.ts";
 import { backupHandlers } from "./backup-handlers.ts";
 import { changeHandlers } from "./change-handlers.ts";
 import { encryptionHandlers } from "./encryption-handlers.ts";
@@ -18,7 +19,7 @@ import type { StatusPorts } from "./status-handlers.ts";
 
 /** Every native route as one call of the domain: translate, call, translate back. A route that has none does not compile. */
 export function nativeHandlers(
-  ports: ServicePorts & StatusPorts & BackupPorts & AuditPorts,
+  ports: ServicePorts & StatusPorts & BackupPorts & AnchorPorts & AuditPorts,
 ): NativeHandlers & SignInHandlers {
   return {
     ...statusHandlers(ports),

@@ -5,6 +5,7 @@ import type { AuditKeyRecord } from "../../core/ports/audit-log.ts";
 import type { Audited } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, hold, run } from "../script.ts";
+import { countMutation } from "./moments.ts";
 
 /** A mutation that writes its record in the same transaction, if it took effect. */
 export function recorded<Input, Outcome>(
@@ -21,6 +22,7 @@ export function recorded<Input, Outcome>(
 function* leaveRecord(db: QueryBuilder, draft: AuditDraft): Script<void> {
   yield* hold("audit outbox", "exclusive");
   yield* run(db.insertInto("audit_outbox").values({ mark: randomUUID(), draft: JSON.stringify(draft) }));
+  yield* countMutation(db);
 }
 
 export function* listOutbox(

@@ -4,6 +4,7 @@ import type { RollbackMark } from "../../core/ports/rollback-store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
+import { beginEpoch } from "./moments.ts";
 
 export function* readRollback(db: QueryBuilder): Script<RollbackMark | undefined> {
   const row = yield* first(openMarks(db).limit(1));
@@ -12,9 +13,10 @@ export function* readRollback(db: QueryBuilder): Script<RollbackMark | undefined
 
 export function* acceptRollback(
   db: QueryBuilder,
-  input: { by: string; atMs: number },
+  input: { by: string; atMs: number; epoch: number },
 ): Script<readonly RollbackMark[]> {
   const standing = yield* all(openMarks(db).where("state", "=", "standing"));
+  if (standing.length > 0) yield* beginEpoch(db, input.epoch);
   yield* run(
     db
       .updateTable("rollback_marks")
@@ -37,6 +39,23 @@ export function* listAcceptedRollbacks(
       .orderBy("marked_at_ms"),
   );
   return rows.map(markOf);
+}
+
+export function* markRollback(db: QueryBuilder, input: { mark: RollbackMark }) {
+  const { id, state, reason, asOfMs, markedAtMs } = input.mark;
+  if (yield* first(openMarks(db).where("reason", "=", reason).limit(1))) return "standing" as const;
+  yield* run(
+    db.insertInto("rollback_marks").values({
+      id,
+      state,
+      reason,
+      as_of_ms: asOfMs ?? null,
+      backup_id: null,
+      rows_written: 0,
+      marked_at_ms: markedAtMs,
+    }),
+  );
+  return "marked" as const;
 }
 
 /** In front of every script that writes, in its transaction. @throws Failure `store-rolled-back` while a mark stands. */

@@ -151,7 +151,8 @@ function readFailure(error: unknown, path: string): Failure {
   return new Failure("unit-unreachable", `the sealed file ${path} cannot be read`, { cause: error });
 }
 
-function writeFailure(error: unknown, folder: string): Failure {
+/** What a failure to write into a folder is to the caller. */
+export function writeFailure(error: unknown, folder: string): Failure {
   switch (errorCode(error)) {
     case "ENOSPC":
     case "EDQUOT":
@@ -169,6 +170,7 @@ function writeFailure(error: unknown, folder: string): Failure {
   }
 }
 
-function errorCode(error: unknown): unknown {
+/** The code that node:fs gives an error, as `ENOENT`. */
+export function errorCode(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -82,6 +82,18 @@ export class SoftwareRegisters implements RegisterFace {
     });
   }
 
+  /** Whether the unit has kept anchors, as its file says now. */
+  isAnchored(): Promise<boolean> {
+    return this.#inTurn(async ({ anchored }) => anchored);
+  }
+
+  /** Notes durably that the unit has kept anchors, from when on they must be there. */
+  noteAnchored(): Promise<void> {
+    return this.#inTurn(async (state) => {
+      if (!state.anchored) await this.#replace({ ...state, anchored: true });
+    });
+  }
+
   /** Waits until the command at work is done; those behind it are refused, because the owner is closed by then. */
   async close(): Promise<void> {
     await this.#queue.run(() => Promise.resolve());

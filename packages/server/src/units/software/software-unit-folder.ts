@@ -7,6 +7,7 @@ import { isUnitAddress } from "../../core/ids.ts";
 import type { UnitFolder } from "../../core/ports/unit-folder.ts";
 import { SecretBytes } from "../../core/secret/secret-bytes.ts";
 import type { CryptoUnit } from "../../core/unit/crypto-unit.ts";
+import { anchorsPath } from "./anchor-file.ts";
 import { renameDurably } from "./durable-file.ts";
 import type { KdfParameters } from "./pin-key.ts";
 import { createSoftwareUnit, openSoftwareUnit } from "./software-unit.ts";
@@ -73,7 +74,8 @@ export function softwareUnitFolder(options: SoftwareUnitFolderOptions): UnitFold
         .filter(isUnitAddress),
     setAside: async (address) => {
       const mark = markLeft(address) ?? `${MARK}${randomBytes(4).toString("hex")}`;
-      for (const path of [unitPath(address), pinPath(address)]) await renameDurably(path, path + mark);
+      for (const path of [unitPath(address), anchorsPath(unitPath(address)), pinPath(address)])
+        await renameDurably(path, path + mark);
     },
   };
 }

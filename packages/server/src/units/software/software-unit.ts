@@ -6,6 +6,8 @@ import { DEFAULT_TYPE, isUnitAddress } from "../../core/ids.ts";
 import type { SecretBytes } from "../../core/secret/secret-bytes.ts";
 import type { CryptoUnit, UnitAbilities } from "../../core/unit/crypto-unit.ts";
 import { emptyRegisters } from "../../core/unit/registers.ts";
+import { SoftwareAnchors } from "./anchor-face.ts";
+import { anchorsPath } from "./anchor-file.ts";
 import type { BatchThreadMode } from "./batch-client.ts";
 import { createBatchClient } from "./batch-client.ts";
 import { HandleOwner } from "./handles.ts";
@@ -28,6 +30,7 @@ const ABILITIES: UnitAbilities = {
   recallOld: true,
   cloneMasterKeys: true,
   payloadSuite: 1,
+  keepsAnchors: true,
 };
 
 export interface OpenSoftwareUnit {
@@ -64,20 +67,22 @@ export async function createSoftwareUnit(options: CreateSoftwareUnit): Promise<C
     clonePrivateKey,
     peers: new Map(),
     registers: emptyRegisters<never>(DEFAULT_TYPE),
+    anchored: false,
   };
-  return unitOf(await UnitFile.create(path, pin, kdf, state), thread);
+  return unitOf(path, await UnitFile.create(path, pin, kdf, state), thread);
 }
 
 /** @throws Failure `unit-missing` (no file), `unit-unreachable` (not to be read), `unit-pin-wrong`, `unit-file-tampered`. */
 export async function openSoftwareUnit({ path, pin, thread = "own" }: OpenSoftwareUnit): Promise<CryptoUnit> {
-  return unitOf(await UnitFile.open(path, pin), thread);
+  return unitOf(path, await UnitFile.open(path, pin), thread);
 }
 
-function unitOf(file: UnitFile, thread: BatchThreadMode): CryptoUnit {
+function unitOf(path: string, file: UnitFile, thread: BatchThreadMode): CryptoUnit {
   const { address, group } = file.state;
   const owner = new HandleOwner(address);
   const batches = createBatchClient(thread);
   const registers = new SoftwareRegisters(file, owner);
+  const anchors = new SoftwareAnchors(anchorsPath(path), file.state, registers);
   return {
     description: {
       address,
@@ -90,7 +95,9 @@ function unitOf(file: UnitFile, thread: BatchThreadMode): CryptoUnit {
     keks: new SoftwareKeks(file, owner, batches),
     materials: new SoftwareMaterials(owner),
     signing: new SoftwareSigning(owner),
+    anchors,
     async close() {
+      await anchors.close();
       owner.close();
       await registers.close();
       await batches.close();

@@ -21,9 +21,13 @@ export interface UnitState {
   /** DER SubjectPublicKeyInfo by address: the only keys that master keys are exported to. */
   readonly peers: ReadonlyMap<UnitAddress, Uint8Array>;
   readonly registers: Registers<MasterKeyPair>;
+  /** The unit has kept anchors: where their file is not there it was taken away. */
+  readonly anchored: boolean;
 }
 
+/** The fields are the same: a release that knows no anchors refuses the second. */
 const FORMAT = 1;
+const FORMAT_ANCHORED = 2;
 const EMPTY = 0;
 const UNCOMMITTED = 1;
 const HELD = 2;
@@ -31,7 +35,7 @@ const HELD = 2;
 /** The one byte form of a state, which the caller wipes: fields in this order, lengths before what varies, peers by address. */
 export function encodeState(state: UnitState): Uint8Array {
   const writer = new FieldWriter();
-  writer.byte(FORMAT);
+  writer.byte(state.anchored ? FORMAT_ANCHORED : FORMAT);
   writer.text(state.address);
   writer.text(state.group);
   const privateKey = state.clonePrivateKey.export({ format: "der", type: "pkcs8" });
@@ -53,7 +57,9 @@ export function encodeState(state: UnitState): Uint8Array {
 /** The state in `bytes`, which stay the caller's. @throws TypeError when they are no state. */
 export function decodeState(bytes: Uint8Array): UnitState {
   const reader = new FieldReader(bytes);
-  if (reader.byte() !== FORMAT) throw new TypeError("unknown format of a unit's state");
+  const format = reader.byte();
+  if (format !== FORMAT && format !== FORMAT_ANCHORED)
+    throw new TypeError("unknown format of a unit's state");
   const address = addressOf(reader.text());
   const group = reader.text() as GroupName;
   const privateKey = Buffer.from(reader.bytes());
@@ -73,7 +79,7 @@ export function decodeState(bytes: Uint8Array): UnitState {
   };
   const registers = { type, NEW: register(), CURRENT: register(), OLD: register() };
   reader.end();
-  return { address, group, clonePrivateKey, peers, registers };
+  return { address, group, clonePrivateKey, peers, registers, anchored: format === FORMAT_ANCHORED };
 }
 
 /** DER SubjectPublicKeyInfo of the unit's own public key. */
