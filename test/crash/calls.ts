@@ -6,7 +6,8 @@ import {
   mayAdvance,
 } from "../../packages/server/src/core/master-key-change/transitions.ts";
 import type { ChangeEvent } from "../../packages/server/src/core/master-key-change/transitions.ts";
-import type { ChangeAmendment, Store, UnitState } from "../../packages/server/src/core/ports/store.ts";
+import type { Store, UnitState } from "../../packages/server/src/core/ports/store.ts";
+import type { ChangeAmendment } from "../../packages/server/src/core/ports/change-store.ts";
 import type {
   AnchorFace,
   CryptoUnit,

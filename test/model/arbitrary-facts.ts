@@ -4,7 +4,7 @@ import type { ChangeId, UnitAddress, Vp } from "../../packages/server/src/core/i
 import { DEFAULT_GROUP, DEFAULT_TYPE } from "../../packages/server/src/core/ids.ts";
 import type { Change, ChangeState, Fence } from "../../packages/server/src/core/master-key-change/change.ts";
 import type { Facts, UnitFact } from "../../packages/server/src/core/master-key-change/facts.ts";
-import type { RowProgress, Sweep } from "../../packages/server/src/core/ports/store.ts";
+import type { RowProgress, Sweep } from "../../packages/server/src/core/ports/change-store.ts";
 import type { RegisterReading } from "../../packages/server/src/core/unit/registers.ts";
 
 /** Changes, fences and facts for tests of the pure core: three patterns, of which `C` is no part of the change. */

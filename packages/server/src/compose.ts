@@ -18,14 +18,14 @@ import { recordedUnit } from "./core/audit/recorded-unit.ts";
 import { RequestLog } from "./core/audit/request-log.ts";
 import { BackupRunner } from "./core/backup/backup-runner.ts";
 import { systemClock } from "./core/clock.ts";
-import { Failure, isFailure } from "./core/errors.ts";
+import { Failure } from "./core/errors.ts";
 import { DestructionTimer } from "./core/hierarchy/destruction-timer.ts";
 import { KeyDirectory } from "./core/hierarchy/key-directory.ts";
 import { OpenedMaterials } from "./core/hierarchy/opened-materials.ts";
-import { namesVp, shownVp } from "./core/ids.ts";
 import type { Vp } from "./core/ids.ts";
 import { ChangeRunner } from "./core/master-key-change/runner.ts";
 import { adoptFormerPrincipals } from "./core/operations/adopt-former-principals.ts";
+import { attachUnits } from "./core/operations/attach-units.ts";
 import { destroyDueKeys } from "./core/operations/destroy-due-keys.ts";
 import {
   initialiseMasterKey,
@@ -33,6 +33,7 @@ import {
   openVouchedRows,
 } from "./core/operations/initialise.ts";
 import { openAuditKeys } from "./core/operations/audit-signing-keys.ts";
+import { refuseUnexpectedPatterns } from "./core/operations/refuse-unexpected-patterns.ts";
 import { finishRemovals } from "./core/operations/remove-unit.ts";
 import { reasonsNotReady } from "./core/operations/report-status.ts";
 import type { ServicePorts } from "./core/operations/service-ports.ts";
@@ -151,7 +152,8 @@ export async function composeDaemon(
   await attachUnits(ports);
   await anchors.examineStore();
   if (!(await store.readRollback({}))) await finishRemovals(ports);
-  await refuseUnexpectedPatterns(ports, config);
+  const expectedVps = new Map(Object.entries(config.expectedVps));
+  await refuseUnexpectedPatterns({ ...ports, expectedVps });
   if (due) await initialiseReservedProject(ports);
   const vouchedRows = await openVouchedRows(ports);
   const { log: auditLog, taker, reader, lastSigner } = audit ?? (await beginAudit());
@@ -204,7 +206,7 @@ export async function composeDaemon(
     keys,
     revocations,
     runner,
-    expectedVps: new Map(Object.entries(config.expectedVps)),
+    expectedVps,
     toBase64: secretToBase64,
     signIns: new SignIns(clock),
     signInWith: config.oidc && {
@@ -229,7 +231,7 @@ export async function composeDaemon(
     }),
     gate: {
       authenticate: async (credentials) => {
-        await revocations.keepUp();
+        if (!revocations.isFresh) await revocations.read();
         const { principal, record } = await authentication.principal(credentials);
         rateLimits.take(record);
         return principal;
@@ -332,56 +334,6 @@ function unitFolder(
     create: async (address, group) => recorded(interpose(await folder.create(address, group))),
     open: async (address) => recorded(interpose(await folder.open(address))),
   };
-}
-
-/**
- * Opens every unit that the database knows. One that does not open is left out and named in the log, as long as another
- * one opens.
- */
-async function attachUnits(ports: {
-  readonly store: Store;
-  readonly units: AttachedUnits;
-  readonly folder: UnitFolder;
-  readonly alarms: Alarms;
-}): Promise<void> {
-  const attached = new Set(ports.units.all().map(({ record }) => record.address));
-  const failures: Failure[] = [];
-  for (const record of await ports.store.listUnits({})) {
-    if (attached.has(record.address) || record.state === "leaving") continue;
-    try {
-      await ports.units.attach(record, await ports.folder.open(record.address));
-    } catch (error) {
-      if (!isFailure(error)) throw error;
-      failures.push(error);
-      ports.alarms.raise("unit-differs", `unit ${record.address}: ${error.message}`);
-      ports.units.attachLater(record, () => ports.folder.open(record.address));
-    }
-  }
-  const [failure] = failures;
-  if (failure && failures.length === ports.units.all().length) throw failure;
-}
-
-/** A group may only have the patterns that the configuration names, and the two of an open change. */
-async function refuseUnexpectedPatterns(
-  ports: { readonly store: Store; readonly units: AttachedUnits },
-  config: Config,
-): Promise<void> {
-  for (const fence of await ports.store.listFences({})) {
-    const expected = config.expectedVps[fence.group];
-    if (!expected) continue;
-    const allowed = (vp: Vp): boolean =>
-      fence.openChange !== undefined
-        ? fence.mustWrap.includes(vp) || vp === fence.targetVp || vp === fence.currentVp
-        : false;
-    for (const unit of ports.units.serving(fence.group)) {
-      const vp = unit.readings.find(({ type }) => type === fence.type)?.CURRENT.vp;
-      if (vp === undefined || allowed(vp) || expected.some((pattern) => namesVp(pattern, vp))) continue;
-      throw new Failure(
-        "pattern-not-expected",
-        `CURRENT of unit ${unit.record.address} holds ${shownVp(vp)}, which expected_vps of group ${fence.group} does not name`,
-      );
-    }
-  }
 }
 
 async function listen(app: ReturnType<typeof buildApp>, config: Config): Promise<string> {

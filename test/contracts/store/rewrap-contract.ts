@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Vp } from "../../../packages/server/src/core/ids.ts";
-import type { ClaimRequest, RewrapRow } from "../../../packages/server/src/core/ports/store.ts";
+import type { ClaimRequest, RewrapRow } from "../../../packages/server/src/core/ports/change-store.ts";
 import { A, B, C } from "../../model/arbitrary-facts.ts";
 import { present } from "../crypto-unit-contract.ts";
 import { blobOf, changeId, claimAs, numbers, refused, rewrapped, rowsOf, SCOPE } from "./samples.ts";

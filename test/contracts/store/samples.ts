@@ -1,13 +1,13 @@
 import type { NewKekRecord } from "../../../packages/server/src/core/hierarchy/records.ts";
 import type { ChangeId, KekId, ProjectId, Vp } from "../../../packages/server/src/core/ids.ts";
 import { DEFAULT_GROUP, DEFAULT_TYPE } from "../../../packages/server/src/core/ids.ts";
+import type { UnitRecord } from "../../../packages/server/src/core/ports/store.ts";
 import type {
   Claimed,
   ClaimRequest,
   RewrapOutcome,
   RewrapRow,
-  UnitRecord,
-} from "../../../packages/server/src/core/ports/store.ts";
+} from "../../../packages/server/src/core/ports/change-store.ts";
 import { addressOf, B } from "../../model/arbitrary-facts.ts";
 
 /** Records of the contract suite of the store, numbered: the same number is always the same record. */

@@ -6,7 +6,8 @@ import type { ChangeId, KekId, Vp } from "../../../packages/server/src/core/ids.
 import type { Change, Fence } from "../../../packages/server/src/core/master-key-change/change.ts";
 import type { ChangeEvent } from "../../../packages/server/src/core/master-key-change/transitions.ts";
 import { advance } from "../../../packages/server/src/core/master-key-change/transitions.ts";
-import type { Store, WorkOrder } from "../../../packages/server/src/core/ports/store.ts";
+import type { Store } from "../../../packages/server/src/core/ports/store.ts";
+import type { WorkOrder } from "../../../packages/server/src/core/ports/change-store.ts";
 import { A, B, changeIn } from "../../model/arbitrary-facts.ts";
 import { SCRATCH } from "../../model/scratch.ts";
 import { present } from "../crypto-unit-contract.ts";

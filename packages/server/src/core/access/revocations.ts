@@ -59,10 +59,10 @@ export class Revocations {
     return this.#reading;
   }
 
-  /** Reads the count, unless that was done lately: before a caller is let in on the word of the caches. */
-  async keepUp(): Promise<void> {
+  /** Whether the count was read lately; else it is read before a caller is let in on the word of the caches. */
+  get isFresh(): boolean {
     const ageMs = this.#ports.clock.nowMs() - this.#readMs;
-    if (ageMs < 0 || ageMs >= LATELY_MS) await this.read();
+    return ageMs >= 0 && ageMs < LATELY_MS;
   }
 
   /** An answer may be overtaken by a withdrawal, or be long on its way while this process is stopped: it is asked again. */

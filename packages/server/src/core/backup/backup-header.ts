@@ -2,7 +2,7 @@ import { Failure } from "../errors.ts";
 import type { ChangeId, GroupName, KekId, KeyId, MasterKeyType, ProjectId, Vp } from "../ids.ts";
 import { isUuid, MASTER_KEY_TYPES } from "../ids.ts";
 import type { ChangeState } from "../master-key-change/change.ts";
-import type { CensusLine } from "../ports/store.ts";
+import type { CensusLine } from "../ports/change-store.ts";
 import type { WrappedKek } from "../unit/crypto-unit.ts";
 
 /**

@@ -34,11 +34,11 @@ export function encodeCiphertext(ciphertext: Ciphertext): Uint8Array<ArrayBuffer
     throw new RangeError("not the parts of a ciphertext");
   }
   const sealedAt = NONCE_AT + nonce.byteLength;
-  const bytes = new Uint8Array(sealedAt + sealed.byteLength);
+  const bytes = Buffer.allocUnsafe(sealedAt + sealed.byteLength);
   bytes[0] = FORMAT;
   bytes[1] = suite;
   writeUuid(ciphertext.keyId, bytes, KEY_ID_AT);
-  viewOf(bytes).setUint32(KEY_VERSION_AT, keyVersion);
+  bytes.writeUInt32BE(keyVersion, KEY_VERSION_AT);
   bytes.set(nonce, NONCE_AT);
   bytes.set(sealed, sealedAt);
   return bytes;

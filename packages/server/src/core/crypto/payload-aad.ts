@@ -23,7 +23,7 @@ const PURPOSE = /^[\x21-\x7e]{1,64}$/;
 export function payloadAad(binding: PayloadBinding): Uint8Array {
   const { purpose, context } = binding;
   if (!PURPOSE.test(purpose)) throw new RangeError("a purpose has 1 to 64 visible ASCII characters");
-  const aad = Buffer.alloc(LABEL.length + 2 * UUID_BYTES + 12 + purpose.length + context.byteLength);
+  const aad = Buffer.allocUnsafe(LABEL.length + 2 * UUID_BYTES + 12 + purpose.length + context.byteLength);
   let at = aad.write(LABEL, 0, "latin1");
   writeUuid(binding.projectId, aad, at);
   writeUuid(binding.keyId, aad, at + UUID_BYTES);

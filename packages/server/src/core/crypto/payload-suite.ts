@@ -116,7 +116,7 @@ function sealGcm(messageKey: Uint8Array, iv: Uint8Array, plaintext: Uint8Array, 
   const cipher = createCipheriv(GCM, messageKey, iv, GCM_OPTIONS);
   messageKey.fill(0);
   cipher.setAAD(aad);
-  const sealed = new Uint8Array(plaintext.byteLength + TAG_BYTES);
+  const sealed = Buffer.allocUnsafe(plaintext.byteLength + TAG_BYTES);
   sealed.set(cipher.update(plaintext));
   cipher.final();
   sealed.set(cipher.getAuthTag(), plaintext.byteLength);

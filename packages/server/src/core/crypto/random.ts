@@ -20,7 +20,8 @@ export function randomNonce(lengthBytes: number): Uint8Array {
     randomFillSync(pool);
     usedBytes = 0;
   }
-  const nonce = pool.slice(usedBytes, usedBytes + lengthBytes);
+  const nonce = Buffer.allocUnsafe(lengthBytes);
+  nonce.set(pool.subarray(usedBytes, usedBytes + lengthBytes));
   usedBytes += lengthBytes;
   return nonce;
 }

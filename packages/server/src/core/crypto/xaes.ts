@@ -13,9 +13,12 @@ const HALF_BYTES = 12;
 /** The reduction polynomial of SP 800-38B §5.3 for blocks of 128 bits. */
 const R128 = 0x87;
 
-/** The IV of the message: a view of the nonce. */
+const iv = new Uint8Array(HALF_BYTES);
+
+/** The IV of the message, valid until the next call: an array for each message costs more than its bytes do. */
 export function xaesIv(nonce: Uint8Array): Uint8Array {
-  return nonce.subarray(HALF_BYTES);
+  for (let i = 0; i < HALF_BYTES; i += 1) iv[i] = nonce[HALF_BYTES + i] ?? 0;
+  return iv;
 }
 
 /** A key of 32 bytes, expanded once; node:crypto holds it as long as this object lives. */

@@ -1,5 +1,5 @@
 import { Failure, isFailure } from "../errors.ts";
-import type { ChangeStore } from "../ports/store.ts";
+import type { ChangeStore } from "../ports/change-store.ts";
 import type { Vp } from "../ids.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";

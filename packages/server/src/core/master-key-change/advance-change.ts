@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { Failure, isFailure } from "../errors.ts";
-import type { ChangeAmendment, ChangeStore } from "../ports/store.ts";
+import type { ChangeAmendment, ChangeStore } from "../ports/change-store.ts";
 import type { Change } from "./change.ts";
 import type { ChangeEvent } from "./transitions.ts";
 import { advance } from "./transitions.ts";

@@ -1,6 +1,7 @@
 import type { UnitAddress, Vp } from "../ids.ts";
 import { shownVp } from "../ids.ts";
-import type { RowProgress, Sweep, UnitState } from "../ports/store.ts";
+import type { UnitState } from "../ports/store.ts";
+import type { RowProgress, Sweep } from "../ports/change-store.ts";
 import type { RegisterReading } from "../unit/registers.ts";
 import type { Change } from "./change.ts";
 

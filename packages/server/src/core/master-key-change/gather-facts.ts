@@ -1,4 +1,4 @@
-import type { CensusStore, ChangeStore, SweepStore } from "../ports/store.ts";
+import type { CensusStore, ChangeStore, SweepStore } from "../ports/change-store.ts";
 import type { AttachedUnit, AttachedUnits } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
 import { CLAVIGER } from "../unit/watch-units.ts";

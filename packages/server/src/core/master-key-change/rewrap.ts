@@ -1,7 +1,13 @@
 import type { Clock } from "../clock.ts";
 import { Failure, isFailure } from "../errors.ts";
 import type { UnitAddress, Vp } from "../ids.ts";
-import type { ClaimRequest, RewrapOutcome, RewrapRow, RewrapStore, WorkOrder } from "../ports/store.ts";
+import type {
+  ClaimRequest,
+  RewrapOutcome,
+  RewrapRow,
+  RewrapStore,
+  WorkOrder,
+} from "../ports/change-store.ts";
 import type { AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
 import type { KekBatch } from "../unit/crypto-unit.ts";

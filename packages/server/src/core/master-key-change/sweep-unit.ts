@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { UnitAddress, Vp } from "../ids.ts";
-import type { RewrapRow, Sweep, SweepStore, WorkOrder } from "../ports/store.ts";
-import type { RewrapStore } from "../ports/store.ts";
+import type { RewrapRow, Sweep, SweepStore, WorkOrder } from "../ports/change-store.ts";
+import type { RewrapStore } from "../ports/change-store.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
 import type { Change } from "./change.ts";
 import type { Pace } from "./pace.ts";

@@ -3,7 +3,8 @@ import type { Principal } from "../access/principal.ts";
 import { hasRoleEverywhere, hasRoleIn } from "../access/principal.ts";
 import type { ProjectRecord } from "../hierarchy/records.ts";
 import { isReservedProject } from "../hierarchy/reserved-project.ts";
-import type { Page, PageOf, ProjectStore } from "../ports/store.ts";
+import type { ProjectStore } from "../ports/store.ts";
+import type { Page, PageOf } from "../ports/store-call.ts";
 
 /**
  * The projects that the caller may see: a page of all, or, in one page, those for which it has a role. The reserved

@@ -3,7 +3,7 @@ import type { GroupName, MasterKeyType, UnitAddress, Vp } from "../ids.ts";
 import { namesVp } from "../ids.ts";
 import type { Change } from "../master-key-change/change.ts";
 import type { RollbackStore } from "../ports/rollback-store.ts";
-import type { ChangeStore } from "../ports/store.ts";
+import type { ChangeStore } from "../ports/change-store.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { isReachable, readingOf } from "../unit/attached-units.ts";
 import type { RegisterName } from "../unit/registers.ts";

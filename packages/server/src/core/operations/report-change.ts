@@ -1,7 +1,9 @@
 import { readChange } from "../master-key-change/advance-change.ts";
 import type { Change, HistoryEntry } from "../master-key-change/change.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
-import type { FailedRow, PageOf, RowProgress, Store, Sweep } from "../ports/store.ts";
+import type { Store } from "../ports/store.ts";
+import type { FailedRow, RowProgress, Sweep } from "../ports/change-store.ts";
+import type { PageOf } from "../ports/store-call.ts";
 
 const FAILURES_SHOWN = 100;
 

@@ -1,5 +1,6 @@
 import type { RollbackMark } from "./rollback-store.ts";
-import type { CensusStore, ChangeStore, ProjectStore } from "./store.ts";
+import type { ProjectStore } from "./store.ts";
+import type { CensusStore, ChangeStore } from "./change-store.ts";
 
 /** A value of a row, as every dialect has it. */
 export type RowValue = string | number | Uint8Array | null;

@@ -1,5 +1,6 @@
 import { isFailure } from "../errors.ts";
-import type { ChangeAmendment, Store } from "./store.ts";
+import type { Store } from "./store.ts";
+import type { ChangeAmendment } from "./change-store.ts";
 
 /**
  * A store whose writes tell the truth about themselves when their answer is lost: `store-failed` says that the write

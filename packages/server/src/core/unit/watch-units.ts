@@ -1,7 +1,8 @@
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import { shownVp } from "../ids.ts";
 import type { Alarms } from "../ports/alarms.ts";
-import type { ChangeStore, UnitStore } from "../ports/store.ts";
+import type { UnitStore } from "../ports/store.ts";
+import type { ChangeStore } from "../ports/change-store.ts";
 import type { AttachedUnits, ReachableUnit } from "./attached-units.ts";
 import { readingOf } from "./attached-units.ts";
 

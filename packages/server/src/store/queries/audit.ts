@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { AuditDraft, OutboxRow } from "../../core/audit/audit-draft.ts";
 import { EFFECTS } from "../../core/audit/recorded-store.ts";
 import type { AuditKeyRecord } from "../../core/ports/audit-log.ts";
-import type { Audited } from "../../core/ports/store.ts";
+import type { Audited } from "../../core/ports/store-call.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, hold, run } from "../script.ts";
 import { countMutation } from "./moments.ts";

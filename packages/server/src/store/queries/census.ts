@@ -1,6 +1,12 @@
 import { sql } from "kysely";
 import type { ChangeId, KekId, ProjectId, Vp } from "../../core/ids.ts";
-import type { CensusLine, FailedRow, FenceRef, RewrapRow, RowProgress } from "../../core/ports/store.ts";
+import type {
+  CensusLine,
+  FailedRow,
+  FenceRef,
+  RewrapRow,
+  RowProgress,
+} from "../../core/ports/change-store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first } from "../script.ts";
 import { seeFence } from "./fences.ts";

@@ -2,7 +2,7 @@ import type { Selectable } from "kysely";
 import { Failure } from "../../core/errors.ts";
 import type { ChangeId, GroupName, KekId, Vp } from "../../core/ids.ts";
 import type { Fence } from "../../core/master-key-change/change.ts";
-import type { FenceRef } from "../../core/ports/store.ts";
+import type { FenceRef } from "../../core/ports/change-store.ts";
 import type { HoldMode, QueryBuilder, Script } from "../script.ts";
 import { all, first, hold, run } from "../script.ts";
 import type { Tables } from "../tables.ts";

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import type { KekId, KeyId, ProjectId } from "../../core/ids.ts";
 import { isUuid } from "../../core/ids.ts";
 import type { KeyRecord, KeyVersionRecord } from "../../core/hierarchy/records.ts";
-import type { Page, PageOf } from "../../core/ports/store.ts";
+import type { Page, PageOf } from "../../core/ports/store-call.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";

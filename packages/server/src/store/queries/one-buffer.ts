@@ -1,4 +1,4 @@
-import type { RewrapRow } from "../../core/ports/store.ts";
+import type { RewrapRow } from "../../core/ports/change-store.ts";
 
 /**
  * The same rows with all their bytes in one buffer. Rows go from thread to thread, where every buffer is copied by

@@ -1,5 +1,5 @@
 import { Failure } from "../../core/errors.ts";
-import type { Page, PageOf } from "../../core/ports/store.ts";
+import type { Page, PageOf } from "../../core/ports/store-call.ts";
 
 /** Pages follow a counting column `n`; `next` is the last one shown, in decimal. */
 export function pageStart(page: Page): number {

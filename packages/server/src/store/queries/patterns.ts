@@ -1,6 +1,6 @@
 import { Failure } from "../../core/errors.ts";
 import type { Vp } from "../../core/ids.ts";
-import type { FenceRef } from "../../core/ports/store.ts";
+import type { FenceRef } from "../../core/ports/change-store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";
 

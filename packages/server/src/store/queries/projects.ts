@@ -1,7 +1,7 @@
 import type { Selectable } from "kysely";
 import type { KekId, ProjectId } from "../../core/ids.ts";
 import type { KekRecord, NewKekRecord, ProjectRecord } from "../../core/hierarchy/records.ts";
-import type { Page, PageOf } from "../../core/ports/store.ts";
+import type { Page, PageOf } from "../../core/ports/store-call.ts";
 import type { WrappedKek } from "../../core/unit/crypto-unit.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, first, run } from "../script.ts";

@@ -2,7 +2,13 @@ import type { RawBuilder } from "kysely";
 import { sql } from "kysely";
 import type { KekId, ProjectId } from "../../core/ids.ts";
 import type { Change } from "../../core/master-key-change/change.ts";
-import type { Claimed, ClaimRequest, RewrapOutcome, RewrapRow, WorkOrder } from "../../core/ports/store.ts";
+import type {
+  Claimed,
+  ClaimRequest,
+  RewrapOutcome,
+  RewrapRow,
+  WorkOrder,
+} from "../../core/ports/change-store.ts";
 import type { QueryBuilder, RowUpdate, Script } from "../script.ts";
 import { all, first, hold, run, runForEach } from "../script.ts";
 import { onOneBuffer } from "./one-buffer.ts";

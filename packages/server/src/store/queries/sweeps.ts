@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { ChangeId, KekId, ProjectId, UnitAddress, Vp } from "../../core/ids.ts";
-import type { FenceRef, RewrapRow, Sweep } from "../../core/ports/store.ts";
+import type { FenceRef, RewrapRow, Sweep } from "../../core/ports/change-store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, run } from "../script.ts";
 import { onOneBuffer } from "./one-buffer.ts";

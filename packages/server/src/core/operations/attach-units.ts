@@ -1,0 +1,34 @@
+import type { Failure } from "../errors.ts";
+import { isFailure } from "../errors.ts";
+import type { Alarms } from "../ports/alarms.ts";
+import type { UnitStore } from "../ports/store.ts";
+import type { UnitFolder } from "../ports/unit-folder.ts";
+import type { AttachedUnits } from "../unit/attached-units.ts";
+
+/**
+ * Opens every unit that the database knows. One that does not open raises an alarm and is tried again later, as long as
+ * another one opens.
+ * @throws the Failure of the first unit when none opens.
+ */
+export async function attachUnits(ports: {
+  readonly store: Pick<UnitStore, "listUnits">;
+  readonly units: AttachedUnits;
+  readonly folder: Pick<UnitFolder, "open">;
+  readonly alarms: Alarms;
+}): Promise<void> {
+  const attached = new Set(ports.units.all().map(({ record }) => record.address));
+  const failures: Failure[] = [];
+  for (const record of await ports.store.listUnits({})) {
+    if (attached.has(record.address) || record.state === "leaving") continue;
+    try {
+      await ports.units.attach(record, await ports.folder.open(record.address));
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      failures.push(error);
+      ports.alarms.raise("unit-differs", `unit ${record.address}: ${error.message}`);
+      ports.units.attachLater(record, () => ports.folder.open(record.address));
+    }
+  }
+  const [failure] = failures;
+  if (failure && failures.length === ports.units.all().length) throw failure;
+}
