@@ -42,4 +42,10 @@ export const CHANGES_AFTERWARDS = ["PURGED", "DONE", "CANCELED"];
  * A first start writes it, or that of a newer release, and a daemon that does not start says so; or a failure of the
  * machine has to come first, or a restore (restore.test.ts), or an older database (anchors.test.ts).
  */
-export const NOT_AMONG_THEM = ["acceptRollback", "adoptFormerPrincipal", "createFence", "dropLeases"];
+export const NOT_AMONG_THEM = [
+  "acceptRollback",
+  "adoptFormerPrincipal",
+  "createFence",
+  "dropLeases",
+  "markRollback",
+];

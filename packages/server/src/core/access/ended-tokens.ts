@@ -27,7 +27,9 @@ export class EndedTokens {
     if (nowMs < this.#nextMs) return 0;
     const endedBeforeMs = nowMs - KEEP_ENDED_TOKENS_MS;
     const ids = await store.listEndedTokens({ endedBeforeMs, limit: BATCH });
+    const dropped = ids.length === 0 ? 0 : await store.dropEndedTokens({ ids, endedBeforeMs });
+    // What has failed is tried again at the next look, and not in an hour.
     if (ids.length < BATCH) this.#nextMs = nowMs + LOOK_MS;
-    return ids.length === 0 ? 0 : await store.dropEndedTokens({ ids, endedBeforeMs });
+    return dropped;
   }
 }

@@ -18,8 +18,8 @@ export interface RollbackMark {
 }
 
 export interface RollbackStore {
-  /** The mark that stands; the oldest, if there are several. */
-  readRollback(input: Record<string, never>): Promise<RollbackMark | undefined>;
+  /** The mark that stands; the oldest, if there are several, or the one with this id. */
+  readRollback(input: { readonly id?: string }): Promise<RollbackMark | undefined>;
   /** How far the store has come; what a store without any of it has is `0`. */
   readMoment(input: Record<string, never>): Promise<StoreMoment>;
   /** Lets the mark stand, unless one that stands gives the same reason. */

@@ -102,6 +102,8 @@ const FOUND = {
     const members = Object.keys(amendment) as (keyof ChangeAmendment)[];
     return kept && members.every((name) => isEqual(kept[name], amendment[name])) ? "done" : undefined;
   },
+  markRollback: async (store, { mark: { id } }) =>
+    (await store.readRollback({ id })) ? "marked" : undefined,
   acceptRollback: async (store, accepting) => {
     const accepted = await store.listAcceptedRollbacks(accepting);
     return accepted.length > 0 ? accepted : undefined;

@@ -6,8 +6,12 @@ import { all, first, run } from "../script.ts";
 import type { Tables } from "../tables.ts";
 import { beginEpoch } from "./moments.ts";
 
-export function* readRollback(db: QueryBuilder): Script<RollbackMark | undefined> {
-  const row = yield* first(openMarks(db).limit(1));
+export function* readRollback(
+  db: QueryBuilder,
+  { id }: { readonly id?: string },
+): Script<RollbackMark | undefined> {
+  const marks = openMarks(db).limit(1);
+  const row = yield* first(id === undefined ? marks : marks.where("id", "=", id));
   return row && markOf(row);
 }
 
@@ -60,7 +64,7 @@ export function* markRollback(db: QueryBuilder, input: { mark: RollbackMark }) {
 
 /** In front of every script that writes, in its transaction. @throws Failure `store-rolled-back` while a mark stands. */
 export function* refuseWhileRolledBack(db: QueryBuilder): Script<void> {
-  const mark = yield* readRollback(db);
+  const mark = yield* readRollback(db, {});
   if (mark)
     throw new Failure("store-rolled-back", `the database was ${mark.reason}, and nobody has accepted that`);
 }
