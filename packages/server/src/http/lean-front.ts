@@ -84,9 +84,13 @@ export function leanFront(routes: readonly LeanRoute[], options: LeanFrontOption
     if (!matched) return false;
     const begunMs = performance.now();
     receiveBody(request, lengthBytes, (body) => {
-      void answer(matched, request, response, body, options).then((status) =>
-        finished(matched.prepared.route, status, begunMs, options),
-      );
+      answer(matched, request, response, body, options)
+        .then((status) => finished(matched.prepared.route, status, begunMs, options))
+        .catch((error: unknown) => {
+          // Not even the refusal could be sent: whoever waits learns it from the end of the connection.
+          options.log.error({ err: error }, "A request got no reply.");
+          request.socket.destroy();
+        });
     });
     return true;
   };
