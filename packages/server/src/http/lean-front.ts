@@ -219,7 +219,8 @@ function receiveBody(request: IncomingMessage, lengthBytes: number, use: (body: 
 function parseBody(body: Buffer): unknown {
   try {
     return parseJson(body.toString("utf8"));
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     throw new Failure("invalid-request", NOT_JSON, { field: "body" });
   }
 }
