@@ -20,6 +20,7 @@ import type { PresentFailure } from "./raw-reply.ts";
 import { newRequestId, rawReply, replyHeaders } from "./raw-reply.ts";
 import type { TlsFront } from "./tls-front.ts";
 import { compileValidator } from "./validator.ts";
+import { WholeBodyRequest } from "./whole-body.ts";
 
 /*
  * What holds for every request, whatever its protocol:
@@ -145,6 +146,7 @@ function serverFactory(
   const lean = leanFront(leanRoutes, { log, presentFailure, observe, isStopping });
   const settings = {
     ...http,
+    IncomingMessage: WholeBodyRequest,
     keepAliveTimeout: HTTP_LIMITS.idleTimeoutMs,
     requestTimeout: HTTP_LIMITS.requestTimeoutMs,
   };

@@ -8,6 +8,7 @@ import { HTTP_LIMITS } from "./limits.ts";
 import { FIXED_HEADERS, newRequestId, replyHeaders } from "./raw-reply.ts";
 import type { PresentFailure } from "./raw-reply.ts";
 import { validatorOf } from "./validator.ts";
+import { WholeBodyRequest } from "./whole-body.ts";
 
 /*
  * Serves hot routes without Fastify, for whose layers a request pays more than for what the route does. Replies,
@@ -57,13 +58,14 @@ export interface LeanFrontOptions {
 export type LeanFront = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 const JSON_TYPE = "application/json; charset=utf-8";
-const PLAIN_PATH = /^[A-Za-z0-9/._~-]+$/;
+/** A parameter that needs no decoding. */
+const PLAIN_PARAMETER = `([A-Za-z0-9._~-]{1,${HTTP_LIMITS.pathParameterLength}})`;
 const DIGITS = /^[1-9]\d{0,8}$/;
 
 interface PreparedRoute {
   readonly route: LeanRoute;
-  /** Undefined where a parameter stands. */
-  readonly fixed: readonly (string | undefined)[];
+  /** Matches the path with parameters that need no decoding; a group for each of them. */
+  readonly pattern: RegExp;
   readonly names: readonly string[];
   readonly validateParams: (value: unknown) => void;
   readonly validateBody: (value: unknown) => void;
@@ -76,14 +78,15 @@ interface Matched {
 }
 
 export function leanFront(routes: readonly LeanRoute[], options: LeanFrontOptions): LeanFront {
-  const byEnd = new Map(routes.map(prepare).map((prepared) => [endOf(prepared.fixed), prepared]));
+  const byEnd = new Map(routes.map(prepare).map((prepared) => [endOf(prepared.route.path), prepared]));
   return (request, response) => {
+    if (!(request instanceof WholeBodyRequest)) return false;
     const lengthBytes = plainJsonLength(request);
     if (lengthBytes === undefined) return false;
     const matched = match(byEnd, request);
     if (!matched) return false;
     const begunMs = performance.now();
-    receiveBody(request, lengthBytes, (body) => {
+    request.takeBody(lengthBytes, (body) => {
       answer(matched, request, response, body, options)
         .then((status) => finished(matched.prepared.route, status, begunMs, options))
         .catch((error: unknown) => {
@@ -158,12 +161,13 @@ function finished(
 
 function prepare(route: LeanRoute): PreparedRoute {
   const parts = route.path.split("/");
-  const fixed = parts.map((part) => (part.startsWith(":") ? undefined : part));
-  const names = parts.map((part) => part.slice(1));
+  const isParameter = (part: string): boolean => part.startsWith(":");
+  const pattern = parts.map((part) => (isParameter(part) ? PLAIN_PARAMETER : RegExp.escape(part))).join("/");
+  const names = parts.filter(isParameter).map((part) => part.slice(1));
   const { method, path: url } = route;
   return {
     route,
-    fixed,
+    pattern: new RegExp(`^${pattern}$`),
     names,
     validateParams: validatorOf({ schema: route.params, method, url, httpPart: "params" }),
     validateBody: validatorOf({ schema: route.body, method, url, httpPart: "body" }),
@@ -171,27 +175,21 @@ function prepare(route: LeanRoute): PreparedRoute {
   };
 }
 
-/** By this a route is found: how many parts its path has, and the last of them. */
-function endOf(parts: readonly (string | undefined)[]): string {
-  return `${parts.length} ${parts.at(-1)}`;
+/** By this a route is found: the last part of its path. */
+function endOf(path: string): string {
+  return path.slice(path.lastIndexOf("/"));
 }
 
 function match(
   byEnd: ReadonlyMap<string, PreparedRoute>,
   { method, url = "" }: IncomingMessage,
 ): Matched | undefined {
-  if (!PLAIN_PATH.test(url)) return undefined;
-  const parts = url.split("/");
-  const prepared = byEnd.get(endOf(parts));
+  const prepared = byEnd.get(endOf(url));
   if (!prepared || prepared.route.method !== method) return undefined;
+  const found = prepared.pattern.exec(url);
+  if (!found) return undefined;
   const params: Record<string, string> = {};
-  for (const [i, part] of parts.entries()) {
-    const fixed = prepared.fixed[i];
-    if (fixed === undefined) {
-      if (part === "" || part.length > HTTP_LIMITS.pathParameterLength) return undefined;
-      params[prepared.names[i] ?? ""] = part;
-    } else if (fixed !== part) return undefined;
-  }
+  for (const [i, name] of prepared.names.entries()) params[name] = found[i + 1] ?? "";
   return { prepared, params };
 }
 
@@ -204,15 +202,6 @@ function plainJsonLength({ headers }: IncomingMessage): number | undefined {
     return undefined;
   const lengthBytes = Number(length);
   return lengthBytes <= HTTP_LIMITS.leanBodyBytes ? lengthBytes : undefined;
-}
-
-/** Gives the whole body to `use`; nothing of one that ends early. The parser of node:http lets no more of it through. */
-function receiveBody(request: IncomingMessage, lengthBytes: number, use: (body: Buffer) => void): void {
-  let received: Buffer | undefined;
-  request.on("data", (chunk: Buffer) => {
-    received = received === undefined ? chunk : Buffer.concat([received, chunk]);
-    if (received.byteLength === lengthBytes) use(received);
-  });
 }
 
 /** @throws Failure `invalid-request` for what is not JSON or reaches for a prototype: what Fastify says then. */
