@@ -40,14 +40,14 @@ export interface Asking {
  * The principal that calls, proved by its token or, where there is no `Authorization` at all, by the verified
  * certificate of the connection.
  */
-export async function authenticate(
+export function authenticate(
   gate: Gate,
   { authorization, certificate }: Pick<Asking, "authorization" | "certificate">,
 ): Promise<Principal> {
   const token = BEARER.exec(authorization ?? "")?.[1];
   if (token === undefined && (authorization !== undefined || certificate === undefined))
     throw new Failure("unauthenticated", "The request carries no bearer token.");
-  return await gate.authenticate({ token, certificate });
+  return gate.authenticate({ token, certificate });
 }
 
 /** Admits a caller to a route by its roles. */

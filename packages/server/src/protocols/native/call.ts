@@ -65,56 +65,49 @@ export class GuardedCall<R extends GuardedRouteName> implements NativeCall {
 
   /** @throws Failure of whoever is not let in. */
   async letIn(): Promise<void> {
-    this.#admission = await this.#admit();
+    const { gate } = this.#ports;
+    const revocations = gate.revocations.seen;
+    const caller = await authenticate(gate, this.#asking);
+    this.#principal = caller;
+    await admitTo(gate, this.#name, caller, this.#asking.params);
+    this.#admission = { caller, revocations };
   }
 
-  /** After `letIn`. @throws what the handler throws; Failure `audit-unavailable`, `rights-moved`, and as `letIn`. */
+  /**
+   * After `letIn`. What is replied; if the reply bears a key, only if nothing was revoked since the caller was let in.
+   * @throws what the handler throws; Failure `audit-unavailable`, `rights-moved`, and as `letIn`.
+   */
   async run(input: RouteInput<R>): Promise<RouteReply<R>> {
-    if (!this.#admission) throw new Failure("internal", "The caller of the route was not checked.");
-    const { requestLog } = this.#ports;
-    const { caller } = this.#admission;
+    const { gate, requestLog } = this.#ports;
     const recording = ROUTE_RECORDING[this.#name];
-    if (recording !== "refusals") requestLog.admit(caller);
+    if (recording !== "refusals") requestLog.admit(this.#admitted.caller);
     if (recording === "change") {
       this.#isRecorded = true;
-      return await requestLog.changing(this.#record(), () => this.#handle(input, caller));
+      return await requestLog.changing(this.#record(), () => this.#handle(input));
     }
-    return await this.#whileAdmitted(this.#admission, input);
+    for (let times = 1; times <= ADMISSIONS; times += 1) {
+      const reply = await this.#handle(input);
+      if (recording === "use") await requestLog.done(this.#record(), "allowed");
+      if (!KEY_BEARING.has(this.#name)) return reply;
+      // Found out under rights that may be gone, it does not leave: the caller is let in anew, or refused.
+      if ((await gate.revocations.read()) === this.#admitted.revocations) return reply;
+      await this.letIn();
+    }
+    throw new Failure("rights-moved");
   }
 
   async refused(error: unknown): Promise<unknown> {
     return this.#isRecorded ? error : await recordedRefusal(this.#ports, this.#record(), error);
   }
 
-  async #admit(): Promise<Admission> {
-    const { gate } = this.#ports;
-    const revocations = gate.revocations.seen;
-    const caller = await authenticate(gate, this.#asking);
-    this.#principal = caller;
-    await admitTo(gate, this.#name, caller, this.#asking.params);
-    return { caller, revocations };
+  get #admitted(): Admission {
+    if (!this.#admission) throw new Failure("internal", "The caller of the route was not checked.");
+    return this.#admission;
   }
 
-  #handle(input: RouteInput<R>, caller: Principal): Promise<RouteReply<R>> {
+  #handle(input: RouteInput<R>): Promise<RouteReply<R>> {
     const handle: NativeHandlers[R] = this.#ports.handlers[this.#name];
-    return handle(input, caller, this.#touched);
-  }
-
-  /**
-   * What is replied. If the reply bears a key, it leaves only if nothing was revoked since the caller was let in; else the
-   * caller is let in anew, or refused, and it is done again: what was found out under rights that may be gone does not leave.
-   */
-  async #whileAdmitted(admission: Admission, input: RouteInput<R>): Promise<RouteReply<R>> {
-    const { gate, requestLog } = this.#ports;
-    let admitted = admission;
-    for (let times = 1; times <= ADMISSIONS; times += 1) {
-      const reply = await this.#handle(input, admitted.caller);
-      if (ROUTE_RECORDING[this.#name] === "use") await requestLog.done(this.#record(), "allowed");
-      if (!KEY_BEARING.has(this.#name)) return reply;
-      if ((await gate.revocations.read()) === admitted.revocations) return reply;
-      admitted = await this.#admit();
-    }
-    throw new Failure("rights-moved");
+    return handle(input, this.#admitted.caller, this.#touched);
   }
 
   #record(): RecordedRequest {
