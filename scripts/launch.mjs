@@ -76,14 +76,16 @@ async function install() {
     // `npm ci` refuses a lock file that lacks the binaries of platforms other than this one, and the lock file
     // lacks those that were not to be had where it was written. What else `npm ci` would refuse, is refused below.
     //
-    // The only install script that may run is that of `node`, which fetches the binary. npm 11 merely warns about
-    // scripts that "allowScripts" in package.json does not list, and older ones do not know that field: both
-    // would run them all. So all are skipped, then that one is run by name, which is the same for every npm.
+    // The only install scripts that may run are that of `node`, which fetches the binary, and that of `pkcs11js`, which
+    // compiles it. npm 11 merely warns about scripts that "allowScripts" in package.json does not list, and older ones do
+    // not know that field: both would run them all. So all are skipped, then those are run by name, which is the same
+    // for every npm.
     //
     // At loglevel "error" npm does not warn that the host's Node.js is older than "engines" asks (EBADENGINE).
     const quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"];
     await npm(["install", "--no-save", "--include=dev", "--ignore-scripts", ...quiet]);
     await npm(["rebuild", "node", "--ignore-scripts=false", ...quiet]);
+    await buildPkcs11(quiet);
     if (!holdsAll(JSON.parse(lock))) {
       console.error(
         "package-lock.json does not agree with package.json. Run `npm install` and look at what it changes.",
@@ -111,21 +113,43 @@ function holdsAll(lock) {
   );
 }
 
-/** Runs npm in the project, on the host's Node.js: the project's own is about to be replaced. */
-async function npm(npmArgs) {
-  const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== BIN);
-  const env = { ...process.env, PATH: path.join(delimiter) };
-  const { status, output } = await runChild("npm", npmArgs, { capture: true, cwd: ROOT, env }).catch(
-    (error) => ({
-      status: 1,
-      output: `${error.message}: ${error.cause.message}\n`,
-    }),
+/**
+ * Compiles the binding to PKCS#11 modules (Node-API: what one Node.js has compiled, another one loads). Without a compiler
+ * there are no HSMs, and everything else works.
+ */
+async function buildPkcs11(quiet) {
+  if (!existsSync(at("node_modules/pkcs11js"))) return;
+  // The headers that came with the host's Node.js, so that none are fetched.
+  const prefix = join(process.execPath, "..", "..");
+  const headers = existsSync(join(prefix, "include/node/node_api.h")) ? { npm_config_nodedir: prefix } : {};
+  const args = ["rebuild", "pkcs11js", "--ignore-scripts=false", ...quiet];
+  const { status, output } = await runNpm(args, headers);
+  if (status === 0) return;
+  const reason = output.trim().split("\n").slice(-3).join("\n");
+  console.error(
+    `pkcs11js was not compiled, so no HSM can be attached (it needs gcc, g++, make and python3):\n${reason}`,
   );
-  if (stoppedBy !== undefined) process.exit(statusOf(stoppedBy));
+}
+
+/** Runs npm; without what it is to do, the task cannot run. */
+async function npm(npmArgs) {
+  const { status, output } = await runNpm(npmArgs);
   if (status === 0) return;
   process.stderr.write(output);
   console.error(`\`npm ${npmArgs.join(" ")}\` failed: the dependencies are not installed.`);
   process.exit(1);
+}
+
+/** Runs npm in the project, on the host's Node.js: the project's own is about to be replaced. */
+async function runNpm(npmArgs, more = {}) {
+  const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== BIN);
+  const env = { ...process.env, ...more, PATH: path.join(delimiter) };
+  const done = await runChild("npm", npmArgs, { capture: true, cwd: ROOT, env }).catch((error) => ({
+    status: 1,
+    output: `${error.message}: ${error.cause.message}\n`,
+  }));
+  if (stoppedBy !== undefined) process.exit(statusOf(stoppedBy));
+  return done;
 }
 
 /** Makes sure that the pinned Node.js is there and can do what the project needs of it. */
