@@ -131,11 +131,15 @@ module.exports = {
     {
       name: "node-sqlite-in-store",
       comment:
-        "SQLite is opened by the store and the audit log; ops/data-folder-lock.ts uses its lock on the data folder.",
+        "SQLite is opened by the store and the audit log; ops/data-folder-lock.ts and units/pkcs11/pin-latch.ts use its lock.",
       severity: "error",
       from: {
         path: "^packages/",
-        pathNot: [`${SERVER}(store|audit)/`, `${SERVER}ops/data-folder-lock\\.ts$`, TEST],
+        pathNot: [
+          `${SERVER}(store|audit)/`,
+          `${SERVER}(ops/data-folder-lock|units/pkcs11/pin-latch)\\.ts$`,
+          TEST,
+        ],
       },
       to: { path: "^(node:)?sqlite$" },
     },

@@ -4,6 +4,7 @@ import type { CandidateRound } from "./rewrap/candidate.ts";
 import type { RewrapPlace } from "./rewrap/place.ts";
 import { postgresPlace } from "./rewrap/place-postgres.ts";
 import { sqlitePlace } from "./rewrap/place-sqlite.ts";
+import { softwareUnitPlace } from "./rewrap/unit-place.ts";
 
 /**
  * How fast KEKs are re-enciphered: through unit and store as the daemon does it, against the plain loop of floor.ts,
@@ -42,7 +43,8 @@ async function measure(keks: number, rounds: number): Promise<SizeResult> {
   if (!open) throw new Error(`--store is one of ${Object.keys(PLACES).join(", ")}, not ${options.store}`);
   await using place = await open();
   note(`filling a database with ${keks} KEKs …`);
-  using template = await makeTemplate(place, keks);
+  using unitPlace = softwareUnitPlace();
+  const template = await makeTemplate(place, unitPlace, keks);
   const figures: CandidateRound[] = [];
   const floors: number[] = [];
   for (let round = 1; round <= rounds; round += 1) {

@@ -51,7 +51,12 @@ try {
 }
 
 async function bench(): Promise<void> {
-  await using server = await startServer(join(folder, "data"), (line) => console.error(line), aborted.signal);
+  await using server = await startServer(
+    join(folder, "data"),
+    {},
+    (line) => console.error(line),
+    aborted.signal,
+  );
   using client = new ClavigerClient(server);
   await client.projects.create({ name: "shop" });
   await client.keys.create({ project: "shop", name: "orders" });

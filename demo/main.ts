@@ -14,6 +14,7 @@ import { Progress } from "./progress.ts";
 import { report } from "./report.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { startServer } from "./server-process.ts";
+import { softHsmUnits } from "./tokens.ts";
 import { faultsOf } from "./verdict.ts";
 
 /*
@@ -34,10 +35,14 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
   const dataFolder = join(folder, "data");
   const log = (line: string) => progress.say(`server says ${line}`);
 
-  let server = cleanUp.use(await startServer(dataFolder, log, signal));
+  const tokens = options.unit === "softhsm2" ? cleanUp.use(softHsmUnits(options.units)) : undefined;
+  const settings = tokens?.environment ?? {};
+
+  let server = cleanUp.use(await startServer(dataFolder, settings, log, signal));
   progress.say(`server      ${server.address}, in ${folder}`);
   const admin = cleanUp.use(new ClavigerClient(server));
-  for (let units = 1; units < options.units; units += 1) await admin.units.add();
+  for (let units = 1; units < options.units; units += 1)
+    await admin.units.add({ address: tokens?.addresses[units] });
   const { token } = await admin.principals.create({
     name: "shops",
     grants: [{ role: "key-user" }, { role: "key-admin" }],
@@ -59,7 +64,7 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<number> 
 
   // Another process with nothing in memory: every KEK is opened again, from its row, under the new master key.
   await server[Symbol.asyncDispose]();
-  server = cleanUp.use(await startServer(dataFolder, log, signal));
+  server = cleanUp.use(await startServer(dataFolder, settings, log, signal));
   progress.say("restart     so that nothing is answered from memory");
   const decrypting = progress.step("decrypt    ");
   const reckoning = await abortable(

@@ -7,17 +7,23 @@ export interface DemoOptions {
   readonly seconds: number;
   /** Crypto units of the group. */
   readonly units: number;
+  /** What they are. */
+  readonly unit: UnitKind;
   /** Print one JSON object on stdout instead of the table. */
   readonly json: boolean;
 }
 
-export const USAGE = `Usage: npm run demo -- [--projects N] [--seconds S] [--units U] [--json]
+const UNIT_KINDS = ["software", "softhsm2"] as const;
+type UnitKind = (typeof UNIT_KINDS)[number];
+
+export const USAGE = `Usage: npm run demo -- [--projects N] [--seconds S] [--units U] [--unit KIND] [--json]
 
 Changes the master key of a server that is under load, and counts what was served, failed and lost.
 
   --projects N   projects, each with a KEK and a key: 1 to 1000000, default 20000
   --seconds S    length of the traffic before and after the change: 1 to 600, default 6
   --units U      crypto units: 1 to 16, default 2
+  --unit KIND    what they are: software (default), or softhsm2: SoftHSM tokens, by PKCS#11
   --json         the last line on stdout is one JSON object; the table goes to stderr
 
 Exit status: 0 nothing failed and nothing was lost, 1 something did, 2 wrong usage, 130 interrupted.`;
@@ -36,6 +42,7 @@ export function readOptions(args: readonly string[]): DemoOptions | undefined {
     projects: wholeNumber("--projects", values.projects, 1_000_000),
     seconds: wholeNumber("--seconds", values.seconds, 600),
     units: wholeNumber("--units", values.units, 16),
+    unit: unitKind(values.unit),
     json: values.json === true,
   };
 }
@@ -50,6 +57,7 @@ function parsed(args: readonly string[]) {
         projects: { type: "string", default: "20000" },
         seconds: { type: "string", default: "6" },
         units: { type: "string", default: "2" },
+        unit: { type: "string", default: "software" },
         json: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
@@ -65,4 +73,10 @@ function wholeNumber(name: string, text: string, limit: number): number {
     throw new WrongUsage(`${name} must be a whole number from 1 to ${limit}, not "${text}"`);
   }
   return value;
+}
+
+function unitKind(text: string): UnitKind {
+  const kind = UNIT_KINDS.find((each) => each === text);
+  if (!kind) throw new WrongUsage(`--unit must be ${UNIT_KINDS.join(" or ")}, not "${text}"`);
+  return kind;
 }

@@ -84,7 +84,7 @@ export function outcomeOf(
     p99DuringMs: p99(during),
     p50AfterMs: p50(after),
     p99AfterMs: p99(after),
-    p99Ratio: ratio === null ? null : Math.round(ratio * 100) / 100,
+    p99Ratio: ratio,
     p99WithinGoal: ratio !== null && ratio <= P99_GOAL,
     from: change.from,
     to: change.to,
@@ -98,6 +98,7 @@ export function outcomeOf(
   };
 }
 
+/** As it is shown, with two decimals: what is said of it must be true of what is seen. */
 function ratioOf(a: number | null, b: number | null): number | null {
-  return a === null || b === null || b === 0 ? null : a / b;
+  return a === null || b === null || b === 0 ? null : Math.round((a / b) * 100) / 100;
 }

@@ -19,7 +19,7 @@ const CALIBRATION_SECONDS = 2;
 const SETTLE_SECONDS = 1;
 
 export interface Measured {
-  /** Requests a second that would keep the event loop of the server busy all the time. */
+  /** Requests a second that would keep the server busy all the time. */
   readonly capacity: number;
   readonly perSecond: number;
   /** Calibration, and the time until the open loop is in its stride. */
@@ -91,7 +91,8 @@ export async function runPhases(stage: Stage, seconds: number, signal: AbortSign
 /**
  * What the server can take, by the utilization law: if so many requests, arriving as they do later, keep its event loop
  * busy for such a share of the time, then it takes so many more. A closed loop would say more than that: there requests
- * come in bunches, which are cheaper, and nobody sees how long those that wait would have waited.
+ * come in bunches, which are cheaper, and nobody sees how long those that wait would have waited. It says less where
+ * the event loop waits for something slower, as for a token, and is believed then.
  */
 async function calibrate(
   { crew, address }: Stage,
@@ -108,5 +109,6 @@ async function calibrate(
   const tallyOf = await crew.stopOpenLoop();
   const active = (await activeSeconds(address)) - activeBefore;
   const calibrated = tallyOf("calibration");
-  return { warmUp: sumTallies([closed, calibrated]), capacity: calibrated.served / active };
+  const capacity = Math.min(calibrated.served / active, closed.served / warmUpSeconds);
+  return { warmUp: sumTallies([closed, calibrated]), capacity };
 }

@@ -18,16 +18,18 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 /**
- * Starts a server on a data folder, which it creates if it is not there, and waits until it serves. What it logs goes
- * to `log`, line by line. Rejects when it ends before it serves, or `signal` is aborted.
+ * Starts a server on a data folder, which it creates if it is not there, and waits until it serves. `settings` are for
+ * its environment. What it logs goes to `log`, line by line. Rejects when it ends before it serves, or `signal` is aborted.
  */
 export async function startServer(
   dataFolder: string,
+  settings: Readonly<Record<string, string>>,
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<ServerProcess> {
   const env = {
     ...withoutSettings(process.env),
+    ...settings,
     CLAVIGER_DATA: dataFolder,
     CLAVIGER_LISTEN: "127.0.0.1:0",
     CLAVIGER_LOG_LEVEL: "warn",

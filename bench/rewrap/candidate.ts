@@ -1,52 +1,36 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../../packages/server/src/core/clock.ts";
 import { uuid } from "../../packages/server/src/core/crypto/random.ts";
-import type { ChangeId, KekId, ProjectId, UnitAddress, Vp } from "../../packages/server/src/core/ids.ts";
+import type { ChangeId, KekId, ProjectId, Vp } from "../../packages/server/src/core/ids.ts";
 import { DEFAULT_GROUP, DEFAULT_TYPE } from "../../packages/server/src/core/ids.ts";
 import { advanceChange } from "../../packages/server/src/core/master-key-change/advance-change.ts";
 import type { Change } from "../../packages/server/src/core/master-key-change/change.ts";
 import { BATCH_ROWS, reencipherRows } from "../../packages/server/src/core/master-key-change/rewrap.ts";
 import type { Store } from "../../packages/server/src/core/ports/store.ts";
-import { SecretBytes } from "../../packages/server/src/core/secret/secret-bytes.ts";
 import { AttachedUnits } from "../../packages/server/src/core/unit/attached-units.ts";
 import type { CryptoUnit } from "../../packages/server/src/core/unit/crypto-unit.ts";
-import {
-  createSoftwareUnit,
-  openSoftwareUnit,
-} from "../../packages/server/src/units/software/software-unit.ts";
 import type { KekRow, RewrapPlace } from "./place.ts";
+import type { UnitPlace } from "./unit-place.ts";
 
-const KDF = { log2N: 4, r: 8, p: 1 } as const;
 const SCOPE = { group: DEFAULT_GROUP, type: DEFAULT_TYPE };
-const ADDRESS = "01.0001" as UnitAddress;
 const FILL_TRANSACTION_ROWS = 5_000;
 const BY = { by: "bench", note: "bench" };
 
 /** A database with KEKs and a unit with its CURRENT and a committed NEW, made once and copied for each round. */
-export interface Template extends Disposable {
+export interface Template {
   readonly place: RewrapPlace;
-  /** Of the unit. */
-  readonly folder: string;
+  readonly unitPlace: UnitPlace;
   readonly rows: number;
   readonly from: Vp;
   readonly to: Vp;
 }
 
-const unitPath = (folder: string) => join(folder, `${ADDRESS}.unit`);
-const pin = () => new SecretBytes(Buffer.from("bench"));
-
 /** Fills a database through the unit: every row is a KEK as `project create` makes one, MAC and check value included. */
-export async function makeTemplate(place: RewrapPlace, rows: number): Promise<Template> {
-  const folder = mkdtempSync(join(tmpdir(), "claviger-rewrap-"));
-  const unit = await createSoftwareUnit({
-    path: unitPath(folder),
-    pin: pin(),
-    address: ADDRESS,
-    group: DEFAULT_GROUP,
-    kdf: KDF,
-  });
+export async function makeTemplate(
+  place: RewrapPlace,
+  unitPlace: UnitPlace,
+  rows: number,
+): Promise<Template> {
+  const unit = await unitPlace.create();
   const type = DEFAULT_TYPE;
   const vpOfNew = async () => {
     const { NEW } = await unit.registers.execute({ verb: "generate", type });
@@ -61,7 +45,7 @@ export async function makeTemplate(place: RewrapPlace, rows: number): Promise<Te
   await store.close();
   await place.fill(newKeks(unit, rows, from));
   await unit.close();
-  return { place, folder, rows, from, to, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
+  return { place, unitPlace, rows, from, to };
 }
 
 async function* newKeks(unit: CryptoUnit, rows: number, vp: Vp): AsyncGenerator<readonly KekRow[]> {
@@ -91,7 +75,7 @@ export async function reencipherCopy(template: Template): Promise<CandidateRound
   const { store } = copy;
   const units = new AttachedUnits();
   try {
-    await attach(units, await openSoftwareUnit({ path: unitPath(template.folder), pin: pin() }));
+    await attach(units, await template.unitPlace.open());
     const ports = { store, units, clock: systemClock, pace: { afterBatch: () => Promise.resolve() } };
     const change = await reenciphering(store, template);
     const fence = await store.readFence(SCOPE);

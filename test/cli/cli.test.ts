@@ -7,16 +7,20 @@ import { ClavigerClient } from "@claviger/sdk";
 import { buildProgram } from "../../packages/cli/src/program.ts";
 import { VERBS } from "../../packages/server/src/verbs/table.ts";
 import { startTestDaemon } from "../daemon.ts";
+import { isWithout } from "../set-up/without.ts";
 import { runTranscript } from "./run-transcript.ts";
 
 const FOLDER = fileURLToPath(new URL("transcripts", import.meta.url));
 const BIN = fileURLToPath(new URL("../../packages/cli/bin/claviger.js", import.meta.url));
 
 describe("claviger, by transcript", { concurrent: true }, () => {
-  it.each(globSync("**/*.txt", { cwd: FOLDER }).sort())("%s", async (name) => {
+  it.for(globSync("**/*.txt", { cwd: FOLDER }).sort())("%s", async (name, { skip }) => {
+    skip(name === "hsm.txt" && isWithout("softhsm2"));
     await using service = await startTestDaemon();
     const { address, token, folder } = service;
-    const run = runTranscript(`${FOLDER}/${name}`, { address, token, env: { DATA: folder } });
+    // The configuration of SoftHSM is a file that the transcript writes into its folder.
+    const env = { DATA: folder, SOFTHSM2_CONF: "softhsm2.conf" };
+    const run = runTranscript(`${FOLDER}/${name}`, { address, token, env });
     await expect(run).resolves.toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { allCommands, commandTree } from "../../packages/cli/src/command-tree.ts";
+import { allCommands, commandTree, isVerb } from "../../packages/cli/src/command-tree.ts";
 import { exampleOf } from "../../packages/cli/src/command.ts";
 import { buildProgram } from "../../packages/cli/src/program.ts";
 import { buildProgram as buildDaemonProgram } from "../../packages/server/src/program.ts";
@@ -20,7 +20,7 @@ interface Taught {
 }
 
 const ofClaviger = allCommands(commandTree(buildProgram()))
-  .filter(({ commands, summary }) => commands.length === 0 && !HANDED_ON.test(summary))
+  .filter((node) => isVerb(node) && !HANDED_ON.test(node.summary))
   .map(({ path, about, summary }): Taught => {
     const example = exampleOf(commandAt(buildProgram(), path.slice(1)));
     return { name: path.join(" "), about, summary, example, build: buildProgram };
@@ -71,7 +71,7 @@ function commandAt(program: Command, words: readonly string[]): Command {
 /** The program with commands that check their command line and do nothing. */
 function idle(program: Command): Command {
   for (const command of program.commands) {
-    if (command.commands.length === 0) command.action(() => undefined);
+    if (isVerb(commandTree(command))) command.action(() => undefined);
     idle(command);
   }
   return program;

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Anchors } from "../../packages/server/src/core/unit/anchors.ts";
 import { ANCHORED_CHAINS, ANCHORS_LIMIT_BYTES } from "../../packages/server/src/core/unit/anchors.ts";
 import type { CryptoUnit } from "../../packages/server/src/core/unit/crypto-unit.ts";
-import type { MakeUnits, UnitsForTest } from "./crypto-unit-contract.ts";
+import type { UnitKind, UnitsForTest } from "./crypto-unit-contract.ts";
 import { prepareCurrent, prepareNew, present, reading, refusal } from "./crypto-unit-contract.ts";
 
 export function anchorsOf(mutations: number, chains = 1): Anchors {
@@ -14,18 +14,34 @@ export function anchorsOf(mutations: number, chains = 1): Anchors {
   return { store: { epoch: 1, mutations, generations: { "default WK": 3 } }, heads };
 }
 
-/** What a unit keeps of the service's data: the last, whole, and by nobody else. */
-export function anchorContract(name: string, makeUnits: MakeUnits): void {
+/** What a unit keeps of the service's data: the last, whole, and by nobody else; of units that keep none, the refusals. */
+export function anchorContract({ name, abilities, make }: UnitKind): void {
   const opened: UnitsForTest[] = [];
   const units = async (count: number): Promise<readonly CryptoUnit[]> => {
-    const made = await makeUnits(count);
+    const made = await make(count);
     opened.push(made);
-    return made.units.filter(({ description }) => description.abilities.keepsAnchors);
+    return made.units;
   };
   afterEach(async () => {
     for (const made of opened.splice(0)) await made.dispose();
   });
+  if (abilities.keepsAnchors) keeping(name, units);
+  else keepingNone(name, units);
+}
 
+type Units = (count: number) => Promise<readonly CryptoUnit[]>;
+
+function keepingNone(name: string, units: Units): void {
+  describe(`${name}: anchors, which it does not keep`, () => {
+    test("neither keeps nor has any", async () => {
+      const unit = present((await units(1))[0]);
+      expect(await refusal(unit.anchors.keep(anchorsOf(1)))).toBe("unit-lacks-ability");
+      expect(await refusal(unit.anchors.read())).toBe("unit-lacks-ability");
+    });
+  });
+}
+
+function keeping(name: string, units: Units): void {
   describe(`${name}: anchors`, () => {
     test("a new unit has kept none, and master keys do not bring any", async () => {
       for (const unit of await units(1)) {

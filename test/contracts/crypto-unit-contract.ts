@@ -4,13 +4,14 @@ import type { FailureCode } from "../../packages/server/src/core/errors.ts";
 import { isFailure } from "../../packages/server/src/core/errors.ts";
 import type { GroupName, KekId, ProjectId, Vp } from "../../packages/server/src/core/ids.ts";
 import { DEFAULT_GROUP, DEFAULT_TYPE, shownVp } from "../../packages/server/src/core/ids.ts";
+import { isPayloadSuite, PAYLOAD_SUITES } from "../../packages/server/src/core/crypto/payload-suite.ts";
 import { reveal } from "../../packages/server/src/core/secret/secret-bytes.ts";
 import type {
-  CloneRequest,
   CryptoUnit,
   KekBatchRow,
   KekBinding,
   KekToOpen,
+  UnitAbilities,
   WrappedKek,
 } from "../../packages/server/src/core/unit/crypto-unit.ts";
 import type { RegisterReading } from "../../packages/server/src/core/unit/registers.ts";
@@ -21,7 +22,13 @@ export interface UnitsForTest {
   dispose(): Promise<void>;
 }
 
-export type MakeUnits = (count: number) => Promise<UnitsForTest>;
+/** A kind of unit that the contracts are run against. */
+export interface UnitKind {
+  readonly name: string;
+  /** What units of this kind say of themselves: what they lack, the contracts expect to be refused. */
+  readonly abilities: UnitAbilities;
+  readonly make: (count: number) => Promise<UnitsForTest>;
+}
 
 const TYPE = DEFAULT_TYPE;
 const aad = Buffer.from("aad");
@@ -85,11 +92,11 @@ function rowOf({ projectId, kekId, kcv, wrapped }: KekToOpen): KekBatchRow {
 }
 
 /** What every adapter of the crypto-unit port must do. */
-export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
+export function cryptoUnitContract({ name, abilities, make }: UnitKind): void {
   const opened: UnitsForTest[] = [];
 
   async function units(count: number): Promise<readonly CryptoUnit[]> {
-    const made = await makeUnits(count);
+    const made = await make(count);
     opened.push(made);
     return made.units;
   }
@@ -98,17 +105,18 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
     return present((await units(1))[0]);
   }
 
-  /** Two units of a group that pin each other's keys. */
-  async function peers(): Promise<readonly [CryptoUnit, CryptoUnit]> {
-    const [a, b] = await units(2);
-    const pair = [present(a), present(b)] as const;
-    await pair[0].registers.pinPeer(pair[1].description);
-    await pair[1].registers.pinPeer(pair[0].description);
-    return pair;
-  }
-
   afterEach(async () => {
     for (const made of opened.splice(0)) await made.dispose();
+  });
+
+  describe(`${name}: abilities`, () => {
+    test("states them, and who it is", async () => {
+      const [a, b] = await units(2);
+      expect(present(a).description.abilities).toEqual(abilities);
+      expect(present(b).description.abilities).toEqual(abilities);
+      expect(present(b).description.address).not.toBe(present(a).description.address);
+      expect(present(b).description.publicKey).not.toEqual(present(a).description.publicKey);
+    });
   });
 
   describe(`${name}: registers`, () => {
@@ -159,7 +167,9 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
       expect(await refusal(execute({ verb: "clear", type: TYPE, register: "OLD", vp }))).toBe(
         "register-state",
       );
-      expect(await refusal(execute({ verb: "recall-old", type: TYPE, vp }))).toBe("register-state");
+      expect(await refusal(execute({ verb: "recall-old", type: TYPE, vp }))).toBe(
+        abilities.recallOld ? "register-state" : "unit-lacks-ability",
+      );
       expect(await reading(unit)).toEqual(before);
     });
 
@@ -171,12 +181,12 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
       expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
     });
 
-    test("recalls OLD into NEW where it is able to", async () => {
+    test("recalls OLD into NEW where it can, and refuses it where it cannot", async () => {
       const unit = await oneUnit();
       const first = await prepareCurrent(unit);
       await unit.registers.execute({ verb: "activate", type: TYPE, vp: await prepareNew(unit) });
       const recall = unit.registers.execute({ verb: "recall-old", type: TYPE, vp: first });
-      if (unit.description.abilities.recallOld) {
+      if (abilities.recallOld) {
         expect((await recall).NEW).toEqual({ state: "full uncommitted", vp: first });
       } else {
         expect(await refusal(recall)).toBe("unit-lacks-ability");
@@ -185,88 +195,10 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
 
     test("refuses a master key type that it does not state", async () => {
       const unit = await oneUnit();
-      const stated: readonly string[] = unit.description.abilities.masterKeyTypes;
+      const stated: readonly string[] = abilities.masterKeyTypes;
       for (const type of (["SYM", "ASYM", "AES", "APKA"] as const).filter((each) => !stated.includes(each))) {
         expect(await refusal(unit.registers.execute({ verb: "generate", type }))).toBe("unit-lacks-ability");
       }
-    });
-  });
-
-  describe(`${name}: copies of master keys`, () => {
-    test("copies CURRENT and NEW to a pinned unit, which then opens the same KEKs; NEW arrives uncommitted", async () => {
-      const [a, b] = await peers();
-      const current = await prepareCurrent(a);
-      const next = await prepareNew(a);
-      for (const request of [
-        { type: TYPE, register: "CURRENT", vp: current },
-        { type: TYPE, register: "NEW", vp: next },
-      ] as const) {
-        const wrapped = await a.registers.exportFor(b.description.address, request);
-        await b.registers.importFrom(a.description.address, request, wrapped);
-        const again = await b.registers.importFrom(a.description.address, request, wrapped);
-        expect(again[request.register].vp).toBe(request.vp);
-      }
-      expect((await reading(b)).NEW.state).toBe("full uncommitted");
-      using kek = await b.keks.open(await newKek(a, current));
-      expect(kek.unit).toBe(b.description.address);
-    });
-
-    test("exports to no key that is not pinned", async () => {
-      const [a, b] = await units(2);
-      const vp = await prepareCurrent(present(a));
-      const request = { type: TYPE, register: "CURRENT", vp } as const;
-      const address = present(b).description.address;
-      expect(await refusal(present(a).registers.exportFor(address, request))).toBe("unit-peer-not-pinned");
-    });
-
-    test("exports only what the request names", async () => {
-      const [a, b] = await peers();
-      const vp = await prepareCurrent(a);
-      const other = "00".repeat(32) as Vp;
-      const ask = (request: CloneRequest) => refusal(a.registers.exportFor(b.description.address, request));
-      expect(await ask({ type: TYPE, register: "NEW", vp })).toBe("register-state");
-      expect(await ask({ type: TYPE, register: "CURRENT", vp: other })).toBe("register-pattern-mismatch");
-    });
-
-    test("imports nothing whose sender, register, pattern or bytes differ from the request", async () => {
-      const [a, b] = await peers();
-      const vp = await prepareCurrent(a);
-      const request = { type: TYPE, register: "CURRENT", vp } as const;
-      const wrapped = await a.registers.exportFor(b.description.address, request);
-      const from = a.description.address;
-      const bring = (...args: Parameters<typeof b.registers.importFrom>) =>
-        refusal(b.registers.importFrom(...args));
-      expect(await bring(from, { ...request, vp: "00".repeat(32) as Vp }, wrapped)).toBe(
-        "ciphertext-refused",
-      );
-      expect(await bring(from, { ...request, register: "OLD" }, wrapped)).toBe("ciphertext-refused");
-      expect(await bring(b.description.address, request, wrapped)).toBe("ciphertext-refused");
-      expect(await bring(from, request, flipped(wrapped, 40))).toBe("ciphertext-refused");
-      expect(await bring(from, request, wrapped.subarray(1))).toBe("ciphertext-refused");
-      expect(await refusal(a.registers.importFrom(from, request, wrapped))).toBe("ciphertext-refused");
-      expect((await reading(b)).CURRENT.state).toBe("empty");
-    });
-
-    test("imports into no register that holds another master key", async () => {
-      const [a, b] = await peers();
-      const vp = await prepareCurrent(a);
-      const held = await prepareCurrent(b);
-      const request = { type: TYPE, register: "CURRENT", vp } as const;
-      const wrapped = await a.registers.exportFor(b.description.address, request);
-      expect(await refusal(b.registers.importFrom(a.description.address, request, wrapped))).toBe(
-        "register-state",
-      );
-      expect((await reading(b)).CURRENT.vp).toBe(held);
-    });
-
-    test("pins no key that is not one", async () => {
-      const unit = await oneUnit();
-      const peer = { ...unit.description, address: "ff.ffff" as typeof unit.description.address };
-      await unit.registers.pinPeer(peer);
-      await unit.registers.pinPeer(peer);
-      expect(await refusal(unit.registers.pinPeer({ ...peer, publicKey: randomBytes(64) }))).toBe(
-        "invalid-request",
-      );
     });
   });
 
@@ -421,10 +353,19 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
         const plaintext = randomBytes(size);
         const payload = await unit.materials.encrypt(material, plaintext, aad);
         const again = await unit.materials.encrypt(material, plaintext, aad);
+        expect(Buffer.compare(payload.nonce, again.nonce)).not.toBe(0);
         expect(Buffer.compare(payload.sealed, again.sealed)).not.toBe(0);
         using decrypted = await unit.materials.decrypt(material, payload, aad);
         expect(Buffer.compare(reveal(decrypted), plaintext)).toBe(0);
       }
+    });
+
+    test("seals with the suite that it states, as much nonce and tag as that asks for", async () => {
+      const { unit, material } = await withMaterial();
+      const { suite, nonce, sealed } = await unit.materials.encrypt(material, Buffer.from("plain"), aad);
+      expect(suite).toBe(abilities.payloadSuite);
+      expect(nonce.byteLength).toBe(PAYLOAD_SUITES[abilities.payloadSuite].nonceBytes);
+      expect(sealed.byteLength).toBe(5 + 16);
     });
 
     test("refuses a payload of which anything differs", async () => {
@@ -437,9 +378,15 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
       }
       expect(await decrypt({ sealed: payload.sealed.subarray(1) })).toBe("ciphertext-refused");
       expect(await decrypt({ sealed: new Uint8Array(15) })).toBe("ciphertext-refused");
-      expect(await decrypt({ nonce: flipped(payload.nonce, 3) })).toBe("ciphertext-refused");
+      for (const at of payload.nonce.keys()) {
+        expect(await decrypt({ nonce: flipped(payload.nonce, at) })).toBe("ciphertext-refused");
+      }
       expect(await decrypt({ nonce: payload.nonce.subarray(1) })).toBe("ciphertext-refused");
-      expect(await decrypt({ suite: 99 })).toBe("ciphertext-refused");
+      for (const suite of [0, 1, 2, 3, 99].filter((other) => other !== payload.suite)) {
+        const nonceBytes = isPayloadSuite(suite) ? PAYLOAD_SUITES[suite].nonceBytes : 16;
+        const nonce = Buffer.alloc(nonceBytes, payload.nonce);
+        expect(await decrypt({ suite, nonce })).toBe("ciphertext-refused");
+      }
       expect(await decrypt({}, material, Buffer.from("another aad"))).toBe("ciphertext-refused");
       using other = await unit.materials.open(kek, await unit.materials.generate(kek));
       expect(await decrypt({}, other)).toBe("ciphertext-refused");
@@ -472,7 +419,9 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
       using a = await unit.materials.random(32);
       using b = await unit.materials.random(32);
       expect(Buffer.compare(reveal(a), reveal(b))).not.toBe(0);
-      expect(await refusal(unit.materials.random(0))).toBe("invalid-request");
+      expect(reveal(a).byteLength).toBe(32);
+      for (const lengthBytes of [0, 0.5, 65_537])
+        expect(await refusal(unit.materials.random(lengthBytes))).toBe("invalid-request");
     });
 
     test("refuses a handle that was disposed", async () => {
@@ -486,7 +435,8 @@ export function cryptoUnitContract(name: string, makeUnits: MakeUnits): void {
     });
 
     test("refuses a handle of another unit", async () => {
-      const [a, b] = await peers();
+      const [one, other] = await units(2);
+      const [a, b] = [present(one), present(other)];
       using kek = await a.keks.open(await newKek(a, await prepareCurrent(a)));
       using material = await a.materials.open(kek, await a.materials.generate(kek));
       expect(await refusal(b.materials.generate(kek))).toBe("internal");

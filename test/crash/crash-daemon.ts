@@ -34,6 +34,14 @@ const daemon = await composeDaemon(
     backupFolder: join(dataFolder, "backups"),
     logLevel: "silent",
     expectedVps: {},
+    pkcs11: {
+      modules: [],
+      pinFolder: join(dataFolder, "pins"),
+      units: new Map(),
+      clonable: [],
+      environment: {},
+      libraryParameters: new Map(),
+    },
   },
   createLog("silent"),
   {

@@ -16,6 +16,7 @@ import { isFailure } from "../../packages/server/src/core/errors.ts";
 import { copyFolder, databasePath, openDatabase } from "../crash/data-folder.ts";
 import { startTestDaemon } from "../daemon.ts";
 import type { TestDaemon } from "../daemon.ts";
+import { configOf } from "../config-of.ts";
 
 /** Which units open a backup, and what is said of those that do not. */
 let place: string;
@@ -88,7 +89,7 @@ describe("a backup", () => {
     await foreign.daemon.stop();
     const other = unitsOnly(at("foreign"), "other");
     for (const verb of [restoreBackupOffline, verifyBackupOffline]) {
-      const [code, message] = await refusal(verb({ dataFolder: other }, input(file)));
+      const [code, message] = await refusal(verb(configOf(other), input(file)));
       expect(code).toBe("backup-needs-unit");
       expect(message).toContain(`needs ${needed.slice(0, 32)} of group default`);
       expect(message).toContain(`CURRENT of unit 01.0001 holds ${held.slice(0, 32)}`);
@@ -102,7 +103,7 @@ describe("a backup", () => {
     const old = unitsOnly(daemon.folder, "old");
     const id = await wholeChange(daemon);
     const file = await backUp(daemon, "one");
-    const [code, message] = await refusal(restoreBackupOffline({ dataFolder: old }, input(file)));
+    const [code, message] = await refusal(restoreBackupOffline(configOf(old), input(file)));
     expect(code).toBe("backup-needs-unit");
     expect(message).toMatch(new RegExp(`the units are older than the backup: change ${id}`));
     expect(storeFiles(old)).toEqual([]);
@@ -114,25 +115,25 @@ describe("a backup", () => {
     const old = unitsOnly(daemon.folder, "old");
     const id = await wholeChange(daemon);
     const kept = unitsOnly(daemon.folder, "kept");
-    expect((await verifyBackupOffline({ dataFolder: kept }, input(file))).findings.problems).toEqual([]);
+    expect((await verifyBackupOffline(configOf(kept), input(file))).findings.problems).toEqual([]);
     await purge(daemon, id);
     await daemon.daemon.stop();
-    const [code, message] = await refusal(verifyBackupOffline({ dataFolder: daemon.folder }, input(file)));
+    const [code, message] = await refusal(verifyBackupOffline(configOf(daemon.folder), input(file)));
     expect(code).toBe("backup-needs-unit");
     expect(message).toContain(`the backup is older than the units: change ${id}, opened`);
     const alone = unitsOnly(daemon.folder, "alone");
-    expect(await refusal(verifyBackupOffline({ dataFolder: alone }, input(file)))).toEqual([
+    expect(await refusal(verifyBackupOffline(configOf(alone), input(file)))).toEqual([
       "backup-needs-unit",
       expect.stringContaining("another installation, as far as any history tells"),
     ]);
-    expect((await verifyBackupOffline({ dataFolder: old }, input(file))).findings.problems).toEqual([]);
+    expect((await verifyBackupOffline(configOf(old), input(file))).findings.problems).toEqual([]);
   });
 
   it("is not restored beside a daemon, without units, into a used folder, or from what is no backup", async () => {
     await using daemon = await startTestDaemon({ folder: at("data") });
     const file = await backUp(daemon, "one");
     const code = async (folder: string, from = file) =>
-      (await refusal(restoreBackupOffline({ dataFolder: folder }, input(from))))[0];
+      (await refusal(restoreBackupOffline(configOf(folder), input(from))))[0];
     expect(await code(daemon.folder)).toBe("data-folder-in-use");
     await daemon.daemon.stop();
     expect(await code(daemon.folder)).toBe("store-not-empty");
@@ -169,7 +170,7 @@ describe("verify", () => {
     await daemon.daemon.stop();
     const database = readFileSync(databasePath(daemon.folder));
     for (const all of [true, false]) {
-      const { findings } = await verifyBackupOffline({ dataFolder: daemon.folder }, { ...input(file), all });
+      const { findings } = await verifyBackupOffline(configOf(daemon.folder), { ...input(file), all });
       expect(findings).toMatchObject({ keks: 3, keksOpened: 2 });
       expect(findings.problems).toEqual([
         expect.stringMatching(/^key [0-9a-f-]{36} is not vouched for/),

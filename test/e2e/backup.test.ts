@@ -9,6 +9,7 @@ import { ClientLoad as Load, checkLedger, copyOf, createProject, emptyLedger } f
 import { copyFolder } from "../crash/data-folder.ts";
 import { startTestDaemon } from "../daemon.ts";
 import type { TestDaemon } from "../daemon.ts";
+import { configOf } from "../config-of.ts";
 
 const silent = { onProgress: () => undefined };
 let place: string;
@@ -65,11 +66,11 @@ describe("a backup that is made while clients work and a change re-enciphers", (
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readdirSync(join(first.folder, "backups"))).toHaveLength(1);
     const second = newMachine(first.folder, "second");
-    const verified = await verifyBackupOffline({ dataFolder: second }, { file, all: true, ...silent });
+    const verified = await verifyBackupOffline(configOf(second), { file, all: true, ...silent });
     expect(verified.findings.problems).toEqual([]);
     expect(verified.findings.keksOpened).toBe(verified.findings.keks);
     expect(readdirSync(second).filter((name) => name.startsWith("verify-"))).toEqual([]);
-    await restoreBackupOffline({ dataFolder: second }, { file, ...silent });
+    await restoreBackupOffline(configOf(second), { file, ...silent });
 
     copyFileSync(join(first.folder, "admin.token"), join(second, "admin.token"));
     const restored = await startTestDaemon({ folder: second });

@@ -22,6 +22,7 @@ const ONLY_SHOWS = /npx claviger (status|census|(unit|change|key|project|princip
 const PATIENCE_MS = 20_000;
 const NEEDS_DAEMON = /\b(npx claviger|curl)\b/;
 const STAYS_IN_THE_SHELL = /^(export|umask) /;
+const EXPORTED = /^export (\w+)=(\S+)$/;
 
 /** In place of npm's `npx` and of curl, which a machine that runs the tests need not have. */
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -185,6 +186,7 @@ export class Reader implements AsyncDisposable {
 
   #environment(): NodeJS.ProcessEnv {
     return {
+      ...Object.fromEntries(this.#shell.flatMap(exported)),
       ...(this.#daemon && { CLAVIGER_ADDR: this.#daemon.url }),
       PATH: `${this.#bin}${delimiter}${process.env["PATH"] ?? ""}`,
       CLAVIGER_DATA: join(this.#home, "claviger-data"),
@@ -220,4 +222,9 @@ function knownScript(command: string): void {
   const [, name = ""] = /^npm (?:run )?([\w:-]+)/.exec(command) ?? [];
   if (!Object.hasOwn(manifest.scripts, name))
     throw new Error(`package.json has no script for \`${command}\``);
+}
+
+function exported(line: string): readonly (readonly [string, string])[] {
+  const [, name, value] = EXPORTED.exec(line) ?? [];
+  return name === undefined || value === undefined ? [] : [[name, value]];
 }

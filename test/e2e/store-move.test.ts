@@ -14,6 +14,7 @@ import { startTestDaemon } from "../daemon.ts";
 import type { PostgresServer } from "../postgres/server.ts";
 import { startPostgres } from "../postgres/server.ts";
 import { isWithout } from "../set-up/without.ts";
+import { configOf } from "../config-of.ts";
 
 /** Backups are how a service moves from one kind of store to the other: its rows come along, and nothing else changes. */
 let server: PostgresServer;
@@ -58,7 +59,7 @@ describe.skipIf(isWithout("postgresql"))("from SQLite to PostgreSQL and back", (
     const before = await rowsOf(openSqliteStore({ path: databasePath(folder), threads: "none" }));
 
     // The same data folder, and a configuration that names another store.
-    const { unitFailures } = await restoreBackupOffline({ dataFolder: folder, store }, { file, ...silent });
+    const { unitFailures } = await restoreBackupOffline({ ...configOf(folder), store }, { file, ...silent });
     expect(unitFailures).toEqual([]);
     expect(await rowsOf(await openPostgresStore(store))).toEqual(before);
 
@@ -86,7 +87,7 @@ describe.skipIf(isWithout("postgresql"))("from SQLite to PostgreSQL and back", (
     }
     await second.daemon.stop();
 
-    const config = { dataFolder: folder };
+    const config = configOf(folder);
     const { findings } = await verifyBackupOffline(
       { ...config, store },
       { file: moved, all: true, ...silent },
@@ -119,7 +120,7 @@ describe.skipIf(isWithout("postgresql"))("from SQLite to PostgreSQL and back", (
     mkdirSync(other, { mode: 0o700 });
     for (const name of ["units", "pins"]) copyFolder(join(folder, name), join(other, name));
     const restore = (to: string, file: string) =>
-      restoreBackupOffline({ dataFolder: other, store: server.address(to) }, { file, ...silent });
+      restoreBackupOffline({ ...configOf(other), store: server.address(to) }, { file, ...silent });
     await expect(restore(database, one)).rejects.toMatchObject({ code: "store-in-use" });
     await daemon.daemon.stop();
     await expect(restore(database, one)).rejects.toMatchObject({ code: "store-not-empty" });

@@ -265,7 +265,7 @@ describe("a fault at the wrong moment loses no key", () => {
     const address = "01.0002" as UnitAddress;
     const { registers } = world.console(address);
     await registers.execute({ verb: "clear", register: "NEW", type: DEFAULT_TYPE, vp: to ?? "" });
-    const request = { type: DEFAULT_TYPE, register: "NEW", vp: to ?? ("" as never) } as const;
+    const request = { type: DEFAULT_TYPE, register: "NEW", vp: to ?? ("" as never), form: "1" } as const;
     const wrapped = await world.console("01.0001" as UnitAddress).registers.exportFor(address, request);
     await registers.importFrom("01.0001" as UnitAddress, request, wrapped);
     await world.ports.units.refreshGroup(DEFAULT_GROUP);

@@ -257,7 +257,12 @@ export const VERBS = {
 
   add: async (world) => {
     if (world.ports.units.all().length < 5)
-      await addUnit(world.ports, { address: undefined, group: DEFAULT_GROUP, by: "alice" });
+      await addUnit(world.ports, {
+        address: undefined,
+        group: DEFAULT_GROUP,
+        attachment: undefined,
+        by: "alice",
+      });
   },
   remove: onUnit(async (world, address, by, book) => {
     if (mayGo(book, address)) await removeUnit(world.ports, { address, by });

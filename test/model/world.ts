@@ -196,6 +196,7 @@ export class World {
         return open(address);
       },
       list: () => Promise.resolve([...this.#opened.keys()]),
+      reserved: () => [],
       setAside: async (address) => {
         const path = this.unitPath(address);
         if (existsSync(path)) await rename(path, `${path}.removed`);
@@ -257,7 +258,12 @@ async function makeTemplate(): Promise<string> {
   const world = new World(folder, {});
   await world.open();
   for (let added = 0; added < 2; added++)
-    await addUnit(world.ports, { address: undefined, group: DEFAULT_GROUP, by: "alice" });
+    await addUnit(world.ports, {
+      address: undefined,
+      group: DEFAULT_GROUP,
+      attachment: undefined,
+      by: "alice",
+    });
   await world.close();
   return folder;
 }

@@ -25,6 +25,7 @@ import type { CutPoint } from "./proxy.ts";
 import { startProxy } from "./proxy.ts";
 import type { PostgresServer } from "./server.ts";
 import { startPostgres } from "./server.ts";
+import { configOf } from "../config-of.ts";
 
 /** Backups of PostgreSQL and restores into it whose connection is lost, or whose process is killed. */
 const CHILD = fileURLToPath(new URL("../crash/restore-child.ts", import.meta.url));
@@ -44,7 +45,7 @@ const restore = (to: { readonly database: string; readonly port?: number }): Pro
   const address = server.address(database);
   const store = port === undefined ? address : { ...address, host: "127.0.0.1", port };
   return restoreBackupOffline(
-    { dataFolder: join(place, "units only"), store },
+    { ...configOf(join(place, "units only")), store },
     { file, onProgress: () => undefined },
   );
 };

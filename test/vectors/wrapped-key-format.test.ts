@@ -26,7 +26,7 @@ import vectors from "./wrapped-key-format.json" with { type: "json" };
  * The formats of docs/wrapped-key-format.md, twice: as the code has them, and below as the page says them, with
  * plain node:crypto calls and nothing of the code. Both must give the committed vectors, which never change.
  */
-const { masterKey, kek, material, payload, payload2, mac } = vectors;
+const { masterKey, kek, material, payload, payload2, payload3, mac } = vectors;
 
 const bytes = (hex: string): Buffer => Buffer.from(hex, "hex");
 const hex = (data: Uint8Array): string => Buffer.from(data).toString("hex");
@@ -55,6 +55,12 @@ function kwp(key: string, data: string): Buffer {
 
 function kdf(key: string, label: string, context: Buffer): Buffer {
   return hmac(bytes(key), u32(1), ascii(label), Buffer.of(0), context, u32(256));
+}
+
+/** The payload of the vectors under a message key, its tag behind it. */
+function gcm(messageKey: Buffer, iv: Buffer): Buffer {
+  const cipher = createCipheriv("aes-256-gcm", messageKey, iv).setAAD(bytes(payload.aad));
+  return Buffer.concat([cipher.update(bytes(payload.plaintext)), cipher.final(), cipher.getAuthTag()]);
 }
 
 describe("as the page says it, with plain node:crypto", () => {
@@ -104,12 +110,7 @@ describe("as the page says it, with plain node:crypto", () => {
 
     const messageKey = kdf(material.material, "claviger payload 1", bytes(nonce));
     expect(hex(messageKey)).toBe(payload.messageKey);
-    const cipher = createCipheriv("aes-256-gcm", messageKey, Buffer.alloc(12)).setAAD(aad);
-    const sealed = Buffer.concat([
-      cipher.update(bytes(payload.plaintext)),
-      cipher.final(),
-      cipher.getAuthTag(),
-    ]);
+    const sealed = gcm(messageKey, Buffer.alloc(12));
     expect(hex(sealed)).toBe(payload.sealed);
     const ciphertext = Buffer.concat([Buffer.of(0xc1, 1), id(keyId), u32(keyVersion), bytes(nonce), sealed]);
     expect(hex(ciphertext)).toBe(payload.ciphertext);
@@ -118,11 +119,7 @@ describe("as the page says it, with plain node:crypto", () => {
   test("sealed payload and ciphertext of suite 2", () => {
     const { keyId, keyVersion } = payload;
     const { nonce, messageKey } = payload2;
-    const blocks = createCipheriv(
-      "aes-256-ecb",
-      kdf(material.material, "claviger payload 2", Buffer.alloc(0)),
-      null,
-    );
+    const blocks = createCipheriv("aes-256-ecb", bytes(material.material), null);
     const l = BigInt(`0x${hex(blocks.update(Buffer.alloc(16)))}`);
     const k1 = BigInt.asUintN(128, l << 1n) ^ (l >> 127n === 1n ? 0x87n : 0n);
     const block = (counter: number) => {
@@ -133,15 +130,24 @@ describe("as the page says it, with plain node:crypto", () => {
     };
     const key = Buffer.concat([block(1), block(2)]);
     expect(hex(key)).toBe(messageKey);
-    const cipher = createCipheriv("aes-256-gcm", key, bytes(nonce).subarray(12)).setAAD(bytes(payload.aad));
-    const sealed = Buffer.concat([
-      cipher.update(bytes(payload.plaintext)),
-      cipher.final(),
-      cipher.getAuthTag(),
-    ]);
+    const sealed = gcm(key, bytes(nonce).subarray(12));
     expect(hex(sealed)).toBe(payload2.sealed);
     const ciphertext = Buffer.concat([Buffer.of(0xc1, 2), id(keyId), u32(keyVersion), bytes(nonce), sealed]);
     expect(hex(ciphertext)).toBe(payload2.ciphertext);
+  });
+
+  test("sealed payload and ciphertext of suite 3", () => {
+    const { keyId, keyVersion } = payload;
+    const { nonce, messageKey } = payload3;
+    const cbc = createCipheriv("aes-256-cbc", bytes(material.material), bytes(nonce).subarray(0, 16));
+    const key = cbc
+      .setAutoPadding(false)
+      .update(Buffer.concat([ascii("claviger payload 3"), Buffer.alloc(14)]));
+    expect(hex(key)).toBe(messageKey);
+    const sealed = gcm(key, bytes(nonce).subarray(16));
+    expect(hex(sealed)).toBe(payload3.sealed);
+    const ciphertext = Buffer.concat([Buffer.of(0xc1, 3), id(keyId), u32(keyVersion), bytes(nonce), sealed]);
+    expect(hex(ciphertext)).toBe(payload3.ciphertext);
   });
 
   test("MAC", () => {
@@ -215,16 +221,14 @@ describe("as the code has it", () => {
     expect(hex(Buffer.from(PAYLOAD_SUITES[parsed.suite].open(key, parsed, aad)))).toBe(payload.plaintext);
   });
 
-  test("sealed payload and ciphertext of suite 2", () => {
-    const parsed = parseCiphertext(bytes(payload2.ciphertext));
-    expect(parsed).toEqual({
-      keyId: payload.keyId,
-      keyVersion: payload.keyVersion,
-      suite: 2,
-      nonce: bytes(payload2.nonce),
-      sealed: bytes(payload2.sealed),
-    });
-    expect(hex(encodeCiphertext(parsed))).toBe(payload2.ciphertext);
+  test.for([
+    [2, payload2],
+    [3, payload3],
+  ] as const)("sealed payload and ciphertext of suite %i", ([suite, { nonce, sealed, ciphertext }]) => {
+    const { keyId, keyVersion } = payload;
+    const parsed = parseCiphertext(bytes(ciphertext));
+    expect(parsed).toEqual({ keyId, keyVersion, suite, nonce: bytes(nonce), sealed: bytes(sealed) });
+    expect(hex(encodeCiphertext(parsed))).toBe(ciphertext);
     const opened = PAYLOAD_SUITES[parsed.suite].open(key, parsed, bytes(payload.aad));
     expect(hex(Buffer.from(opened))).toBe(payload.plaintext);
   });

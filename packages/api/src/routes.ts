@@ -106,6 +106,24 @@ const KeyVersion = Type.Integer({
   maximum: 0xffff_ffff,
   description: "default: the current one",
 });
+/** The configuration of the daemon says which modules and PIN files a request may name. */
+const TokenToAttach = Type.Object(
+  {
+    uri: Type.String({
+      pattern: "^pkcs11:[!-~]+$",
+      maxLength: 4096,
+      description:
+        "RFC 7512: token, serial or slot-id, with module-path and pin-source, which are paths on the daemon's machine; never with pin-value",
+    }),
+    clonable: Type.Optional(
+      Type.Boolean({
+        description:
+          "default: false; a clonable master key can leave the token wrapped for another unit's pinned key; one that is not can never be copied, so its group has only this unit, and its loss is the loss of every key unless the HSM has its own backup",
+      }),
+    ),
+  },
+  closed,
+);
 const Encrypted = Type.Object({ ciphertext: Ciphertext, keyId: Uuid, keyVersion: Type.Integer() });
 const UnitRegisters = Type.Object({
   units: Type.Array(Type.Object({ address: Address, registers: RegistersView })),
@@ -333,8 +351,11 @@ export const ROUTES = {
   addUnit: {
     method: "POST",
     path: "/v1/units",
-    summary: "Create a software unit, pin it, and copy the group's master keys into it",
-    body: Type.Object({ address: Type.Optional(Address), group: Type.Optional(Name) }, closed),
+    summary: "Create a software unit or attach a token, pin it, and copy the group's master keys into it",
+    body: Type.Object(
+      { address: Type.Optional(Address), group: Type.Optional(Name), pkcs11: Type.Optional(TokenToAttach) },
+      closed,
+    ),
     reply: UnitView,
   },
   removeUnit: {

@@ -3,6 +3,7 @@ import {
   Address,
   BackupName,
   CHANGE_STATES,
+  IMPORT_ALGORITHMS,
   KEY_ORIGINS,
   KEY_SPECS,
   KEY_STATES,
@@ -13,6 +14,7 @@ import {
   Pattern,
   PublicKey,
   ROLES,
+  SIGNING_SPECS,
   SIGNATURE_ALGORITHMS,
   Timestamp,
   UNIT_STATES,
@@ -43,7 +45,7 @@ export type KeyView = Static<typeof KeyView>;
 export const PublicKeyView = Type.Object({
   keyId: Uuid,
   keyVersion: Type.Integer({ minimum: 1 }),
-  spec: oneOf(["EC_P256", "EC_P384", "RSA_3072", "ED25519"]),
+  spec: oneOf(SIGNING_SPECS),
   algorithms: Type.Array(oneOf(SIGNATURE_ALGORITHMS), { description: "the usual one first" }),
   pem: Type.String({ description: "SubjectPublicKeyInfo (RFC 7468 §13)" }),
   jwk: Type.Object(
@@ -79,15 +81,44 @@ export const RegistersView = Type.Object({
 });
 export type RegistersView = Static<typeof RegistersView>;
 
+/** What a unit can do beside what every unit can. */
+export const AbilitiesView = Type.Object(
+  {
+    payloadSuite: Type.Integer({
+      description: "what it seals with (wrapped-key-format.md §6); it opens all",
+    }),
+    signingSpecs: Type.Array(oneOf(SIGNING_SPECS), { description: "the keys that it makes and signs with" }),
+    importAlgorithms: Type.Array(oneOf(IMPORT_ALGORITHMS), { description: "how material is brought in" }),
+    cloneMasterKeys: Type.Boolean({
+      description: "master keys can go to and come from another unit, where they were made clonable",
+    }),
+    recallOld: Type.Boolean({ description: "NEW can be filled from OLD" }),
+    keepsAnchors: Type.Boolean({ description: "it remembers how far database and audit log had come" }),
+  },
+  { description: "null while the unit was not opened" },
+);
+export type AbilitiesView = Static<typeof AbilitiesView>;
+
 export const UnitView = Type.Object({
   address: Address,
   group: Type.String(),
-  adapter: oneOf(["software"]),
+  adapter: oneOf(["software", "pkcs11"]),
   state: oneOf(UNIT_STATES),
   reason: Nullable(Type.String({ description: "why it is quarantined, joining or leaving" })),
   reachable: Type.Boolean(),
   fingerprint: Type.String({ description: "SHA-256 of its public key, in hex" }),
   registers: Type.Array(RegistersView, { description: "empty while the unit is not reachable" }),
+  abilities: Nullable(AbilitiesView),
+  token: Nullable(
+    Type.Object(
+      {
+        label: Type.String(),
+        serial: Type.String(),
+        clonable: Type.Boolean({ description: "new master keys are made so that they can be copied" }),
+      },
+      { description: "the PKCS#11 token that it is; null for a software unit, and while it was not opened" },
+    ),
+  ),
   addedAt: Timestamp,
 });
 export type UnitView = Static<typeof UnitView>;

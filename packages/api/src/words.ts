@@ -36,6 +36,8 @@ export type ChangeStateName = (typeof CHANGE_STATES)[number];
 
 export const KEY_STATES = ["pending-import", "enabled", "disabled", "pending-deletion", "destroyed"] as const;
 export const KEY_SPECS = ["AES_256", "EC_P256", "EC_P384", "RSA_3072", "ED25519"] as const;
+/** Those of them that sign. */
+export const SIGNING_SPECS = ["EC_P256", "EC_P384", "RSA_3072", "ED25519"] as const;
 export const SIGNATURE_ALGORITHMS = [
   "ECDSA_SHA_256",
   "ECDSA_SHA_384",

@@ -50,6 +50,11 @@ export function allCommands(root: CommandNode): CommandNode[] {
   return [root, ...root.commands.flatMap(allCommands)];
 }
 
+/** Whether the command does something by itself. One that takes arguments does, though others may stand below it. */
+export function isVerb({ commands, arguments: taken }: CommandNode): boolean {
+  return commands.length === 0 || taken.length > 0;
+}
+
 function argumentNode(argument: Argument): ArgumentNode {
   const word = argument.name() + (argument.variadic ? "..." : "");
   return {

@@ -50,7 +50,7 @@ export function verb(parent: Command, name: string, about: string, example: stri
 /** Gives an action the session of its command, and closes it behind it. */
 export function inSession<Args extends unknown[]>(act: (session: Session, ...args: Args) => Promise<void>) {
   return async function (this: Command, ...args: Args): Promise<void> {
-    using session = new Session(this.opts<CommonOptions>());
+    using session = new Session(this.optsWithGlobals<CommonOptions>());
     await act(session, ...args);
   };
 }

@@ -1,7 +1,9 @@
+import type { ClavigerClient } from "@claviger/sdk";
 import { InvalidArgumentError } from "commander";
 import { typedPattern } from "./command.ts";
 import { UsageError } from "./exit-status.ts";
 import { ask, canAsk, note } from "./terminal.ts";
+import { unitTable } from "./unit-table.ts";
 
 const TRIES = 3;
 
@@ -28,4 +30,18 @@ export async function retypedPattern(
       note(error.message);
     }
   }
+}
+
+/** The pattern that someone retyped below the registers of the units that are about to activate it. */
+export function confirmedPattern(client: ClavigerClient, id: string): Promise<string> {
+  const question = "Retype the verification pattern of NEW to activate it (its first 16 bytes or more)";
+  return retypedPattern(question, "--yes and --vp", async () => {
+    const { group, type } = await client.changes.get(id);
+    const units = (await client.units.list()).filter((unit) => unit.group === group);
+    const ofType = units.map((unit) => ({
+      ...unit,
+      registers: unit.registers.filter((held) => held.type === type),
+    }));
+    note(unitTable(ofType));
+  });
 }

@@ -20,7 +20,12 @@ export class Units {
     return this.#caller.call("getUnit", { params: { unit } });
   }
 
-  /** Creates a software unit, pins it, and copies the group's master keys into it. Errors: `unit-exists`. */
+  /**
+   * Creates a software unit, or attaches a token with `pkcs11: { uri, clonable? }` (RFC 7512, paths on the daemon's machine);
+   * pins it, and copies the group's master keys into it. Without `clonable` the master keys that the token makes can never be
+   * copied. Errors: `unit-exists`, `module-not-allowed`, `pin-file-refused`,
+   * `unit-lacks-ability`.
+   */
   add(unit: CallInput<"addUnit">["body"] = {}): Promise<UnitView> {
     return this.#caller.call("addUnit", { body: unit });
   }

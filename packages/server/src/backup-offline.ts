@@ -13,13 +13,13 @@ import type { AttachedUnits } from "./core/unit/attached-units.ts";
 import { openBackupFile } from "./ops/backup-folder.ts";
 import type { Config } from "./ops/config.ts";
 import type { DataFolder } from "./ops/data-folder.ts";
-import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
+import { openDataFolder } from "./ops/data-folder.ts";
 import { lockDataFolder } from "./ops/data-folder-lock.ts";
 import { openPostgresRestoreTarget } from "./store/postgres-restore-target.ts";
 import { readChangesOfPostgres } from "./store/postgres-store.ts";
 import { openSqliteRestoreTarget } from "./store/sqlite-restore-target.ts";
 import { openSqliteStore, readChangesOf } from "./store/sqlite-store.ts";
-import { softwareUnitFolder } from "./units/software/software-unit-folder.ts";
+import { unitFolder } from "./unit-folder.ts";
 
 /*
  * What is done with backups without a running daemon. It names the adapters, as compose.ts does for the daemon, and holds
@@ -53,7 +53,7 @@ const noAlarms: Alarms = { raise: () => undefined };
  * @throws Failure those of `restoreBackup`, of the store, of units and of the data folder.
  */
 export async function restoreBackupOffline(
-  config: Pick<Config, "dataFolder" | "store">,
+  config: Pick<Config, "dataFolder" | "store" | "pkcs11">,
   input: { readonly file: string; readonly onProgress: OnProgress },
 ): Promise<RestoredBackup> {
   return await atRest(config, async ({ data, units, unitFailures }) => {
@@ -76,7 +76,7 @@ export async function restoreBackupOffline(
  * @throws Failure those of `verifyBackup`, of units and of the data folder.
  */
 export async function verifyBackupOffline(
-  config: Pick<Config, "dataFolder" | "store">,
+  config: Pick<Config, "dataFolder" | "store" | "pkcs11">,
   input: { readonly file: string; readonly all: boolean; readonly onProgress: OnProgress },
 ): Promise<VerifiedBackup> {
   return await atRest(config, async ({ data, units }) => {
@@ -96,14 +96,13 @@ interface AtRest {
 }
 
 async function atRest<Result>(
-  config: Pick<Config, "dataFolder">,
+  config: Pick<Config, "dataFolder" | "pkcs11">,
   act: (at: AtRest) => Promise<Result>,
 ): Promise<Result> {
   process.umask(0o077);
   const data = openDataFolder(config.dataFolder);
   using _lock = lockDataFolder(data.path);
-  const folder = softwareUnitFolder({ units: data.units, pins: data.pins, writeSecretFile });
-  const { units, failures } = await unitsAtHand(folder);
+  const { units, failures } = await unitsAtHand(unitFolder(data, config));
   try {
     return await act({ data, units, unitFailures: failures });
   } finally {

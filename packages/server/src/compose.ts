@@ -55,7 +55,7 @@ import { auditFiles, nodeId, writePublicKeys } from "./ops/audit-files.ts";
 import { backupFolder } from "./ops/backup-folder.ts";
 import type { Config } from "./ops/config.ts";
 import type { DataFolder } from "./ops/data-folder.ts";
-import { openDataFolder, writeSecretFile } from "./ops/data-folder.ts";
+import { openDataFolder } from "./ops/data-folder.ts";
 import { lockDataFolder } from "./ops/data-folder-lock.ts";
 import { readGauges } from "./ops/gauges.ts";
 import type { Logger } from "./ops/log.ts";
@@ -71,8 +71,8 @@ import { isListedRoute } from "./protocols/native/roles.ts";
 import { NATIVE_BODY_LIMIT_BYTES, registerNativeRoutes } from "./protocols/native/routes.ts";
 import { reachPostgres } from "./store/postgres-store.ts";
 import { openSqliteStore, sqliteIsThere } from "./store/sqlite-store.ts";
-import type { KdfParameters } from "./units/software/pin-key.ts";
-import { softwareUnitFolder } from "./units/software/software-unit-folder.ts";
+import type { UnitFolderOptions, UnitSubstitutes } from "./unit-folder.ts";
+import { unitFolder } from "./unit-folder.ts";
 import { VERSION } from "./version.ts";
 
 /** A daemon that serves. */
@@ -91,10 +91,9 @@ export interface Daemon {
 }
 
 /** What tests put between the domain and its adapters: faults, delays, deaths. */
-export interface Interposed {
+export interface Interposed extends UnitSubstitutes {
   readonly store?: (store: Store) => Store;
   readonly unit?: (unit: CryptoUnit) => CryptoUnit;
-  readonly kdf?: KdfParameters;
   readonly clock?: Clock;
 }
 
@@ -114,7 +113,13 @@ export async function composeDaemon(
   opened.use(lockDataFolder(data.path));
   const { clock = systemClock } = interposed;
   const logToCome = new LogToCome();
-  const folder = unitFolder(data, interposed, (unit) => recordedUnit(unit, { log: logToCome, clock }));
+  const recorded = (unit: CryptoUnit) => recordedUnit(unit, { log: logToCome, clock });
+  const folder = recordedFolder(
+    data,
+    config,
+    { ...interposed, onTrouble: (text) => log.warn(text) },
+    recorded,
+  );
   const place = await reachStore(config, data);
   opened.defer(() => place.leave());
   const firstStart = new FirstStart(data);
@@ -318,20 +323,18 @@ function destructionTimer(service: ServicePorts, alarms: Alarms, log: Logger): D
   });
 }
 
-function unitFolder(
+/** The units of the data folder, with what records their commands around each. */
+function recordedFolder(
   data: DataFolder,
-  { unit: interpose = (unit) => unit, kdf }: Interposed,
+  config: Config,
+  { unit: interpose = (unit) => unit, ...options }: Interposed & UnitFolderOptions,
   recorded: (unit: CryptoUnit) => CryptoUnit,
 ): UnitFolder {
-  const folder = softwareUnitFolder({
-    units: data.units,
-    pins: data.pins,
-    writeSecretFile,
-    ...(kdf && { kdf }),
-  });
+  const folder = unitFolder(data, config, options);
   return {
     ...folder,
-    create: async (address, group) => recorded(interpose(await folder.create(address, group))),
+    create: async (address, group, attachment) =>
+      recorded(interpose(await folder.create(address, group, attachment))),
     open: async (address) => recorded(interpose(await folder.open(address))),
   };
 }

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import type { Daemon } from "./compose.ts";
 import { composeDaemon } from "./compose.ts";
-import { shownVp } from "./core/ids.ts";
+import { FIRST_UNIT, shownVp } from "./core/ids.ts";
 import type { Config } from "./ops/config.ts";
 import { createLog } from "./ops/log.ts";
 import { processWarnings } from "./ops/process-hardening.ts";
@@ -31,19 +31,22 @@ export async function serve(config: Config): Promise<void> {
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.on("SIGHUP", process.stdin.isTTY ? stop : (daemon.reloadTls ?? stop));
-  process.stdout.write(greeting(daemon));
+  process.stdout.write(greeting(daemon, config.pkcs11.units.has(FIRST_UNIT)));
 }
 
-function greeting({ url, data, store, created }: Daemon): string {
+function greeting({ url, data, store, created }: Daemon, isToken: boolean): string {
   const serves = `Claviger ${VERSION} serves on ${url}\n`;
   if (created === undefined) return serves;
   const at = (path: string) => relative(process.cwd(), path) || path;
   const isFile = !store.includes("://");
   const together = isFile ? "units, PINs and database" : "units and PINs";
+  const unit = `${at(data.units)}/${FIRST_UNIT}`;
+  const unitLines = isToken
+    ? [`  crypto unit     ${unit}.pkcs11   (a token, with the master key in it)`]
+    : [`  crypto unit     ${unit}.unit`, `  its PIN         ${at(data.pins)}/${FIRST_UNIT}.pin`];
   return [
     `Created, in the evaluation layout (${together} side by side; keep them apart in production):`,
-    `  crypto unit     ${at(data.units)}/01.0001.unit`,
-    `  its PIN         ${at(data.pins)}/01.0001.pin`,
+    ...unitLines,
     `  database        ${isFile ? at(store) : store}`,
     `  administrator   ${at(data.adminToken)}   (bearer token)`,
     `  master key      WK ${shownVp(created)}   (verification pattern)`,

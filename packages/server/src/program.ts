@@ -8,8 +8,8 @@ import { VERSION } from "./version.ts";
 const HEAD =
   "clavigerd is Claviger on its own machine: the daemon, and the verbs that need no running daemon.";
 const TAIL = `
-Every verb reads the configuration: flags, then CLAVIGER_… variables, then the file that --config or CLAVIGER_CONFIG names
-(default: claviger.toml in the data folder), then the defaults. What is not known is an error.
+Every verb but those of hsm reads the configuration: flags, then CLAVIGER_… variables, then the file that --config or
+CLAVIGER_CONFIG names (default: claviger.toml in the data folder), then the defaults. What is not known is an error.
 
 Exit status: 0 done, 1 failed, 2 usage, 3 a precondition is not met, 4 conflict, 5 blocked, 6 something is not reachable.
 
@@ -43,7 +43,8 @@ function commandOf(program: Command, verb: Verb): Command {
     .summary(verb.about.split(/\.(?:\s|$)/, 1)[0] ?? verb.about)
     .description(verb.about)
     .addHelpText("after", `\nExample:\n${verb.example.replace(/^/gm, "  ")}`);
-  return withConfigFlags(verb.withOptions(command));
+  const own = verb.withOptions(command);
+  return verb.readsConfig === false ? own : withConfigFlags(own);
 }
 
 function nounOf(program: Command, name: string): Command {

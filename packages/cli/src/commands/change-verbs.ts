@@ -5,9 +5,8 @@ import { changeSentence } from "../change-text.ts";
 import { inSession, typedPattern, verb, wholeNumber } from "../command.ts";
 import { UsageError } from "../exit-status.ts";
 import { meantChange } from "../open-change.ts";
-import { retypedPattern } from "../pattern-prompt.ts";
-import { canAsk, note } from "../terminal.ts";
-import { unitTable } from "../unit-table.ts";
+import { confirmedPattern } from "../pattern-prompt.ts";
+import { canAsk } from "../terminal.ts";
 import { finalizeWhenVerified, waitShowing } from "../wait.ts";
 
 interface WaitFlags {
@@ -149,20 +148,6 @@ function activateCommand(change: Command): void {
         );
       }),
     );
-}
-
-/** The pattern that someone retyped below the registers of the units that are about to activate it. */
-function confirmedPattern(client: ClavigerClient, id: string): Promise<string> {
-  const question = "Retype the verification pattern of NEW to activate it (its first 16 bytes or more)";
-  return retypedPattern(question, "--yes and --vp", async () => {
-    const { group, type } = await client.changes.get(id);
-    const units = (await client.units.list()).filter((unit) => unit.group === group);
-    const ofType = units.map((unit) => ({
-      ...unit,
-      registers: unit.registers.filter((held) => held.type === type),
-    }));
-    note(unitTable(ofType));
-  });
 }
 
 function oneChange(parent: Command, name: string, about: string, example: string): Command {

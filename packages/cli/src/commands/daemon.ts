@@ -10,6 +10,7 @@ const VERBS = {
   serve: "Run the daemon",
   config: "The configuration of the daemon: check and print",
   doctor: "Look whether this machine and the data folder are fit for keys",
+  hsm: "Master keys of OpenStack Barbican in a PKCS#11 token, as `barbican-manage hsm` makes and finds them",
 } as const;
 
 export function daemonCommands(program: Command): void {

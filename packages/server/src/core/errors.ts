@@ -248,7 +248,7 @@ export const FAILURES = {
   ),
   "unit-missing": row(
     "precondition",
-    "The database names a crypto unit whose sealed file is not there.",
+    "The database names a crypto unit whose sealed file, or attachment to a token, is not there.",
     "Restore the unit folder; a new unit in its place could not open a single key.",
   ),
   "unit-pin-wrong": row(
@@ -260,6 +260,21 @@ export const FAILURES = {
     "precondition",
     "The sealed file of the crypto unit was changed or damaged.",
     "Restore the file from its last copy, or rebuild the unit from another unit of its group.",
+  ),
+  "unit-token-damaged": row(
+    "precondition",
+    "The token of the crypto unit lacks an object of a master key, or has one twice.",
+    "Compare the token's objects with its backup. Nothing is created in place of what is missing.",
+  ),
+  "module-not-allowed": row(
+    "precondition",
+    "The configuration of the daemon does not allow this PKCS#11 module.",
+    "If it is right, add its path to `pkcs11.modules` in the daemon's configuration and start the daemon again: a module is a library that runs as the daemon's user.",
+  ),
+  "pin-file-refused": row(
+    "precondition",
+    "The PIN file of the token cannot be used.",
+    "Put it on the daemon's machine into the folder that `pkcs11.pins` names (default: `pins` in the data folder), for the daemon's user only: `chmod 600`.",
   ),
   "unit-lacks-ability": row(
     "precondition",

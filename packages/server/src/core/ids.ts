@@ -27,6 +27,8 @@ export type MasterKeyType = (typeof MASTER_KEY_TYPES)[number];
 
 export const DEFAULT_GROUP = "default" as GroupName;
 export const DEFAULT_TYPE: MasterKeyType = "WK";
+/** Where the first start makes the first master key. */
+export const FIRST_UNIT = "01.0001" as UnitAddress;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const UNIT_ADDRESS = /^[0-9a-f]{2}\.[0-9a-f]{4}$/;

@@ -3,6 +3,13 @@ import { resolve } from "node:path";
 import { Failure } from "../core/errors.ts";
 import { SecretBytes } from "../core/secret/secret-bytes.ts";
 import { isLoopback } from "./loopback.ts";
+import {
+  readLibraryParameters,
+  readPaths,
+  readTokenUris,
+  readUnitAddresses,
+  readVariableNames,
+} from "./pkcs11-keys.ts";
 import { readStoreAddress, shownStoreAddress } from "./store-address.ts";
 
 /*
@@ -155,6 +162,51 @@ export const CONFIG_KEYS = {
     about:
       "Certificate revocation lists in PEM, one of each CA of `tls.client_ca` and of each intermediate one. A client whose certificate is in them is refused, and so is every client of a CA without a list that is up to date.",
     read: readPath,
+  }),
+  "pkcs11.modules": key({
+    type: "TOML list",
+    about:
+      'The PKCS#11 modules that `claviger unit add pkcs11` may name, by their absolute paths. A module is a library that runs as the daemon\'s user, so no request loads one that is not in this list. In a variable or a flag as in the file: `["/usr/lib/softhsm/libsofthsm2.so"]`.',
+    read: readPaths,
+  }),
+  "pkcs11.pins": key({
+    type: "folder",
+    about:
+      "Where the PIN files of tokens lie that `claviger unit add pkcs11` may name; without it, the folder `pins` in the data folder. Each belongs to the daemon's user or to root, and is closed to all others but its group, which at most reads it.",
+    read: readPath,
+  }),
+  "pkcs11.units": key({
+    type: "TOML table",
+    about:
+      "Tokens by the address of their crypto unit, each as an RFC 7512 URI with `module-path` and `pin-source`: what `claviger unit add` with that address alone attaches, and what is opened there at every start. The module of an entry is allowed by it, and its PIN file may lie anywhere. With an entry for `01.0001` the first start makes the first master key in that token.",
+    read: readTokenUris,
+    show: (units) => Object.fromEntries(units),
+  }),
+  "pkcs11.clonable": key({
+    type: "TOML list",
+    about:
+      "Those addresses of `pkcs11.units` whose unit is made so that its new master keys can be copied. A clonable master key can leave the token wrapped for another unit's pinned key; one that is not can never be copied, so its group has only this unit, and its loss is the loss of every key unless the HSM has its own backup. It is read when the unit is added (or made at the first start) and kept with it: a later change of the list changes no unit.",
+    read: readUnitAddresses,
+  }),
+  "pkcs11.hosts": key({
+    type: "number",
+    about:
+      "How many processes (unit hosts) load the module of each token, from 1 to 64; without it, as many as there are cores, which is right for a token in software. A host has one call to the token under way at a time: for an HSM in the network take 8 to 16, at about 50 MB each.",
+    read: wholeNumber(1, 64),
+  }),
+  "pkcs11.environment": key({
+    type: "TOML list",
+    fallback: '["SOFTHSM2_CONF"]',
+    about:
+      "Variables of the daemon's environment that modules see. They see no others, and none whose name begins with `CLAVIGER_`.",
+    read: readVariableNames,
+  }),
+  "pkcs11.library_parameters": key({
+    type: "TOML table",
+    about:
+      "What a module is told when it is initialised (`pReserved` of `C_Initialize`), by its path. NSS softokn needs it: `configdir='sql:/var/lib/claviger/nss' certPrefix='' keyPrefix='' secmod='secmod.db' flags=`.",
+    read: readLibraryParameters,
+    show: (parameters) => Object.fromEntries(parameters),
   }),
 } as const;
 

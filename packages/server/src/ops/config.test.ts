@@ -15,6 +15,14 @@ const read = (env: Environment, files: Files = {}, flags: Flags = {}) =>
   readConfig(env, CWD, (path) => files[path], flags);
 const explain = (env: Environment, files: Files = {}, flags: Flags = {}) =>
   explainConfig(env, CWD, (path) => files[path], flags);
+const noTokens = (dataFolder: string) => ({
+  modules: [],
+  pinFolder: `${dataFolder}/pins`,
+  units: new Map(),
+  clonable: [],
+  environment: {},
+  libraryParameters: new Map(),
+});
 
 test("without anything, it is the evaluation default: a folder here, loopback, info", () => {
   expect(read({ PATH: "/bin" })).toEqual({
@@ -24,6 +32,7 @@ test("without anything, it is the evaluation default: a folder here, loopback, i
     logLevel: "info",
     store: undefined,
     expectedVps: {},
+    pkcs11: noTokens("/srv/here/claviger-data"),
   });
 });
 
@@ -45,6 +54,7 @@ test("the file in the data folder overrides the defaults, and the environment ov
     listen: { host: "::1", port: 9000 },
     logLevel: "warn",
     expectedVps: { default: [VP] },
+    pkcs11: noTokens("/data"),
   });
   const env = {
     CLAVIGER_DATA: "/data",
@@ -59,6 +69,7 @@ test("the file in the data folder overrides the defaults, and the environment ov
     logLevel: "debug",
     store: undefined,
     expectedVps: { default: [VP, `${VP}00`], other: ["f".repeat(64)] },
+    pkcs11: noTokens("/data"),
   });
 });
 
@@ -78,6 +89,7 @@ test("flags override the environment", () => {
     listen: { host: "127.0.0.1", port: 2 },
     logLevel: "warn",
     expectedVps: {},
+    pkcs11: noTokens("/srv/here/mine"),
   });
 });
 
@@ -160,6 +172,13 @@ test("print shows every key with its value and its source", () => {
     "tls.key_passphrase": [null, null],
     "tls.client_ca": [null, null],
     "tls.client_crl": [null, null],
+    "pkcs11.modules": [null, null],
+    "pkcs11.pins": [null, null],
+    "pkcs11.units": [null, null],
+    "pkcs11.clonable": [null, null],
+    "pkcs11.hosts": [null, null],
+    "pkcs11.environment": [["SOFTHSM2_CONF"], "default"],
+    "pkcs11.library_parameters": [null, null],
   });
 });
 
@@ -232,6 +251,46 @@ test("variables of the CLI and of the tests may stand in the same environment", 
   expect(() => read(env)).not.toThrow();
 });
 
+const SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so";
+const TOKEN = `pkcs11:token=claviger?module-path=${SOFTHSM}&pin-source=file:/pins/a`;
+
+test("tokens: what requests may name, what the configuration names, and what modules see", () => {
+  const files = {
+    "/etc/c.toml": `[pkcs11]
+      modules = ["${SOFTHSM}", "local/libpkcs11.so"]
+      pins = "pins"
+      environment = ["SOFTHSM2_CONF", "ABSENT", "OCK_HOME"]
+      clonable = ["02.0001"]
+      hosts = 12
+      [pkcs11.units]
+      "02.0001" = "${TOKEN}"
+      [pkcs11.library_parameters]
+      "nss/libsoftokn3.so" = "configdir='sql:/db'"`,
+  };
+  const env = { CLAVIGER_CONFIG: "/etc/c.toml", SOFTHSM2_CONF: "/etc/s.conf", OCK_HOME: "/o", SECRET: "no" };
+  expect(read(env, files).pkcs11).toEqual({
+    modules: [SOFTHSM, "/etc/local/libpkcs11.so"],
+    pinFolder: "/etc/pins",
+    units: new Map([["02.0001", TOKEN]]),
+    clonable: ["02.0001"],
+    hosts: 12,
+    environment: { SOFTHSM2_CONF: "/etc/s.conf", OCK_HOME: "/o" },
+    libraryParameters: new Map([["/etc/nss/libsoftokn3.so", "configdir='sql:/db'"]]),
+  });
+});
+
+test("lists and tables of tokens are in variables and flags as TOML has them", () => {
+  const env = { CLAVIGER_PKCS11_MODULES: `["${SOFTHSM}"]`, SOFTHSM2_CONF: "/etc/s.conf" };
+  const { modules, units, environment } = read(
+    env,
+    {},
+    { "pkcs11.units": `{ "02.0001" = "${TOKEN}" }` },
+  ).pkcs11;
+  expect(modules).toEqual([SOFTHSM]);
+  expect([...units]).toEqual([["02.0001", TOKEN]]);
+  expect(environment).toEqual({ SOFTHSM2_CONF: "/etc/s.conf" });
+});
+
 test("a group has no expected patterns by way of Object.prototype", () => {
   expect(read({}).expectedVps["constructor"]).toBeUndefined();
 });
@@ -294,6 +353,34 @@ test.for<[string, Environment, string | undefined, string]>([
   ],
   ["a group that is no name", {}, `[expected_vps]\n"__proto__" = ["${VP}"]`, "expected_vps.__proto__"],
   ["expected patterns that are no table", {}, "expected_vps = 2026-01-01", "expected_vps"],
+  ["modules that are no list", {}, `pkcs11.modules = { a = "${SOFTHSM}" }`, "pkcs11.modules"],
+  ["copies from what is no token", {}, 'pkcs11.clonable = ["02.0001"]', "pkcs11.clonable"],
+  ["copies from what is no address", {}, 'pkcs11.clonable = ["2.1"]', "pkcs11.clonable"],
+  ["more unit hosts than are allowed", {}, "pkcs11.hosts = 65", "pkcs11.hosts"],
+  ["a module without a path", {}, 'pkcs11.modules = [""]', "pkcs11.modules"],
+  ["modules that are no TOML", { CLAVIGER_PKCS11_MODULES: SOFTHSM }, undefined, "CLAVIGER_PKCS11_MODULES"],
+  [
+    "a variable with another entry behind its value",
+    { CLAVIGER_PKCS11_MODULES: `["${SOFTHSM}"]\nx = 1` },
+    undefined,
+    "CLAVIGER_PKCS11_MODULES",
+  ],
+  ["a token at an address that is none", {}, `pkcs11.units = { "2.1" = "${TOKEN}" }`, "pkcs11.units.2.1"],
+  ["tokens that are no table", {}, "pkcs11.units = 2026-01-01", "pkcs11.units"],
+  ["a token that is no URI", {}, `pkcs11.units = { "02.0001" = "${SOFTHSM}" }`, "pkcs11.units.02.0001"],
+  [
+    "a PIN in the configuration",
+    {},
+    `pkcs11.units = { "02.0001" = "${TOKEN}&pin-value=1234" }`,
+    "pkcs11.units.02.0001",
+  ],
+  [
+    "a variable of Claviger for modules",
+    {},
+    'pkcs11.environment = ["CLAVIGER_TLS_KEY_PASSPHRASE"]',
+    "pkcs11.environment",
+  ],
+  ["parameters that are no text", {}, "pkcs11.library_parameters = { a = 1 }", "pkcs11.library_parameters"],
 ])("refuses %s, and names it", ([, env, file, field]) => {
   const failure = refusalOf(() => read(env, file === undefined ? {} : { [FILE]: file }));
   expect([failure.code, failure.field]).toEqual(["config-invalid", field]);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../core/errors.ts";
+import type { UnitAddress } from "../core/ids.ts";
 import type { SecretBytes } from "../core/secret/secret-bytes.ts";
 import type { Given, KeyName, KeyValue, ListenAddress, LogLevel } from "./config-keys.ts";
 import { CONFIG_KEYS, KEY_NAMES, invalidKey } from "./config-keys.ts";
@@ -31,6 +32,25 @@ export interface Config {
   readonly oidc?: OidcClient;
   /** Without it the daemon speaks plain HTTP, and listens on the loopback interface only. */
   readonly tls?: TlsFiles;
+  readonly pkcs11: Pkcs11Config;
+}
+
+/** Which PKCS#11 tokens may be crypto units, and what their modules are given. */
+export interface Pkcs11Config {
+  /** Absolute paths of the modules that a request may name. */
+  readonly modules: readonly string[];
+  /** Absolute path of the folder with the PIN files that a request may name. */
+  readonly pinFolder: string;
+  /** RFC 7512 URIs of tokens by the address that they have as units. */
+  readonly units: ReadonlyMap<UnitAddress, string>;
+  /** Those of them whose new master keys may be copied to other units. */
+  readonly clonable: readonly UnitAddress[];
+  /** Unit hosts of each token; without it as many as there are cores. */
+  readonly hosts?: number;
+  /** The variables that modules see, those that are set. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** What a module is initialised with, by its absolute path. */
+  readonly libraryParameters: ReadonlyMap<string, string>;
 }
 
 export interface OidcClient {
@@ -89,6 +109,7 @@ export function readConfig(
     ...(oidc && { oidc }),
     ...(store && { store }),
     ...(tls && { tls }),
+    pkcs11: pkcs11Of(collected, env, dataFolder),
   };
   refuseOpenListener(config, collected.given.get("listen")?.name ?? "listen");
   return config;
@@ -192,6 +213,34 @@ function tlsOf(collected: Collected): TlsFiles | undefined {
     if (alone !== undefined) throw invalidKey(alone.name, "needs tls.cert and tls.key beside it");
   }
   return undefined;
+}
+
+function pkcs11Of(collected: Collected, env: Environment, dataFolder: string): Pkcs11Config {
+  const names = always(collected, "pkcs11.environment");
+  const units = valueOf(collected, "pkcs11.units") ?? new Map<UnitAddress, string>();
+  const hosts = valueOf(collected, "pkcs11.hosts");
+  return {
+    modules: valueOf(collected, "pkcs11.modules") ?? [],
+    pinFolder: valueOf(collected, "pkcs11.pins") ?? join(dataFolder, "pins"),
+    units,
+    clonable: clonableOf(collected, units),
+    ...(hosts !== undefined && { hosts }),
+    environment: Object.fromEntries(
+      names.flatMap((name) => {
+        const value = env[name];
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
+    libraryParameters: valueOf(collected, "pkcs11.library_parameters") ?? new Map(),
+  };
+}
+
+function clonableOf(collected: Collected, units: Pkcs11Config["units"]): readonly UnitAddress[] {
+  const addresses = valueOf(collected, "pkcs11.clonable") ?? [];
+  const stray = addresses.find((address) => !units.has(address));
+  if (stray === undefined) return addresses;
+  const name = collected.given.get("pkcs11.clonable")?.name ?? "pkcs11.clonable";
+  throw invalidKey(name, `names ${stray}, for which pkcs11.units has no token`);
 }
 
 /** Tokens, plaintexts and data keys do not go over a network in clear. */

@@ -7,6 +7,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -72,6 +73,17 @@ export function writeSecretFile(path: string, content: string | Uint8Array): voi
     rmSync(temporary, { force: true });
   }
   syncFolder(dirname(path));
+}
+
+/** Gives a file of a folder another name there, durably. One that is not there is left. Throws as `writeSecretFile`. */
+export function renameDurably(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw failureOfFile(error, from);
+  }
+  syncFolder(dirname(from));
 }
 
 /** The failure for an error of the file system, or the error itself if it is none that an operator can mend. */

@@ -7,6 +7,7 @@ import type { KeyOrigin } from "../core/hierarchy/records.ts";
 import type { MasterKeyType } from "../core/ids.ts";
 import type { RollbackMark } from "../core/ports/rollback-store.ts";
 import type { UnitState } from "../core/ports/store.ts";
+import type { UnitAdapter } from "../core/unit/crypto-unit.ts";
 
 /**
  * The tables. Verification patterns are kept once, in `master_keys`; rows point at them by a small integer, so that the
@@ -54,7 +55,7 @@ export interface Tables {
   units: {
     address: string;
     unit_group: string;
-    adapter: "software";
+    adapter: UnitAdapter;
     state: UnitState;
     reason: string | null;
     state_by: string;

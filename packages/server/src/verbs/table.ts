@@ -3,7 +3,9 @@ import { backupVerifyVerb } from "./backup-verify.ts";
 import { configCheckVerb } from "./config-check.ts";
 import { configPrintVerb } from "./config-print.ts";
 import { doctorVerb } from "./doctor.ts";
+import { hsmVerbs } from "./hsm.ts";
 import { serveVerb } from "./serve.ts";
+import { unitProbeVerb } from "./unit-probe.ts";
 import type { Verb } from "./verb.ts";
 
 /** Every verb of `clavigerd`, in the order of its help. */
@@ -14,10 +16,14 @@ export const VERBS: readonly Verb[] = [
   doctorVerb,
   backupVerifyVerb,
   backupRestoreVerb,
+  ...hsmVerbs,
+  unitProbeVerb,
 ];
 
 /** What the nouns of VERBS are, for lists. */
 export const NOUNS: Readonly<Record<string, string>> = {
   backup: "Backups, without a running daemon",
   config: "The configuration: one TOML file, the environment, and flags",
+  hsm: "Master keys of OpenStack Barbican in a PKCS#11 token, as `barbican-manage hsm` makes and finds them",
+  unit: "Crypto units, without a running daemon",
 };

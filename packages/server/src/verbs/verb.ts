@@ -15,6 +15,8 @@ export interface Verb {
   readonly words: readonly [string] | readonly [noun: string, verb: string];
   /** A paragraph of help; its first sentence is the line in lists. */
   readonly about: string;
+  /** False where it needs no configuration: it has none of its flags. */
+  readonly readsConfig?: false;
   /** A command line that works. */
   readonly example: string;
   /** Adds arguments and options of its own; the flags of the configuration are there already. */

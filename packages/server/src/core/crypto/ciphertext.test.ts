@@ -4,10 +4,11 @@ import { expect, test } from "vitest";
 import { isFailure } from "../errors.ts";
 import type { KeyId } from "../ids.ts";
 import { encodeCiphertext, parseCiphertext } from "./ciphertext.ts";
+import type { PayloadSuiteNumber } from "./payload-suite.ts";
 
 const HEADER_BYTES = 22;
 
-const partsOf = <Suite extends 1 | 2>(suite: Suite, nonceBytes: number) =>
+const partsOf = <Suite extends PayloadSuiteNumber>(suite: Suite, nonceBytes: number) =>
   fc.record({
     keyId: fc.uuid().map((id) => id as KeyId),
     keyVersion: fc.integer({ min: 1, max: 0xffffffff }),
@@ -15,7 +16,7 @@ const partsOf = <Suite extends 1 | 2>(suite: Suite, nonceBytes: number) =>
     nonce: fc.uint8Array({ minLength: nonceBytes, maxLength: nonceBytes }),
     sealed: fc.uint8Array({ minLength: 16, maxLength: 64 }),
   });
-const parts = fc.oneof(partsOf(1, 16), partsOf(2, 24));
+const parts = fc.oneof(partsOf(1, 16), partsOf(2, 24), partsOf(3, 28));
 
 function refused(bytes: Uint8Array): boolean {
   try {
@@ -49,6 +50,7 @@ test("gives back the parts, also from within a larger buffer", () => {
 test.for([
   [1, 16],
   [2, 24],
+  [3, 28],
 ] as const)(
   "refuses every truncation of suite %i, another format, an unknown suite and version 0",
   ([suite, nonceBytes]) => {
@@ -65,7 +67,7 @@ test.for([
     const changed = (at: number, value: number) =>
       Uint8Array.from(whole, (byte, i) => (i === at ? value : byte));
     expect(refused(changed(0, 0xc2))).toBe(true);
-    for (const unknown of [0, 3, 255]) expect(refused(changed(1, unknown))).toBe(true);
+    for (const unknown of [0, 4, 255]) expect(refused(changed(1, unknown))).toBe(true);
     expect(refused(changed(21, 0))).toBe(true);
   },
 );

@@ -1,11 +1,12 @@
 import { Failure } from "../errors.ts";
 import type { KeyId } from "../ids.ts";
-import { isPayloadSuite, PAYLOAD_SUITES, TAG_BYTES } from "./payload-suite.ts";
+import { TAG_BYTES } from "./gcm.ts";
+import { isPayloadSuite, PAYLOAD_SUITES } from "./payload-suite.ts";
 import type { PayloadSuiteNumber } from "./payload-suite.ts";
 import { UUID_BYTES, uuidText, writeUuid } from "./uuid-bytes.ts";
 
 /**
- * The service's self-describing ciphertext (docs/wrapped-key-format.md §5):
+ * The service's self-describing ciphertext (docs/wrapped-key-format.md §6):
  * format 0xC1 ‖ suite ‖ key id (16) ‖ key version (4, big endian) ‖ nonce (as the suite says) ‖ ciphertext ‖ tag (16).
  * The header is not secret and not trusted: it says which key to try, and the AAD binds what it says.
  */

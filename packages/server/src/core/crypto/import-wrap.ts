@@ -31,6 +31,11 @@ const IMPORT_ALGORITHMS = {
   },
 } as const satisfies Record<ImportAlgorithm, Unwrap>;
 
+/** Every way of wrapping that there is. */
+export function importAlgorithms(): readonly ImportAlgorithm[] {
+  return Object.keys(IMPORT_ALGORITHMS) as ImportAlgorithm[];
+}
+
 /** The material inside `wrapped`, which the caller wipes, or "refused", whatever it is that does not fit. */
 export function unwrapImport(
   algorithm: ImportAlgorithm,

@@ -15,7 +15,7 @@ const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
 
 /** What differs from row to row: project id, KEK id, KCV, KWP blob. */
-const KEK_MAC_ROW_BYTES = 16 + 16 + 16 + 40;
+export const KEK_MAC_ROW_BYTES = 16 + 16 + 16 + 40;
 
 export interface KekMacScope {
   readonly format: number;
@@ -34,7 +34,7 @@ export class KekMac implements Disposable {
   readonly #tag = Buffer.alloc(DIGEST_BYTES);
 
   constructor(macKey: KeyObject, scope: KekMacScope) {
-    const constant = scopeBytes(scope);
+    const constant = kekMacScope(scope);
     this.#inner = Buffer.alloc(BLOCK_BYTES + constant.byteLength + KEK_MAC_ROW_BYTES);
     this.#outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES);
     const key = macKey.export();
@@ -72,7 +72,8 @@ export class KekMac implements Disposable {
   }
 }
 
-function scopeBytes(scope: KekMacScope): Buffer {
+/** What the input of the MAC begins with for every row of the scope. */
+export function kekMacScope(scope: KekMacScope): Buffer {
   const group = Buffer.from(scope.group, "utf8");
   const type = Buffer.from(scope.type, "latin1");
   const lengths = [group, type].map((field) => {

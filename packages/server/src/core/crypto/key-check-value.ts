@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 
-const LABEL = Buffer.from("claviger key check value 1", "latin1");
+/** What the hash begins with. */
+export const KEY_CHECK_VALUE_LABEL = Buffer.from("claviger key check value 1", "latin1");
 
 export const KEK_BYTES = 32;
 export const KCV_BYTES = 16;
@@ -18,11 +19,11 @@ export function keyCheckValue(kek: Uint8Array): Uint8Array {
 
 /** Check values of many KEKs, through one input buffer that is zeroed at the end of its scope. */
 export class KeyCheckValues implements Disposable {
-  readonly #input = new Uint8Array(LABEL.byteLength + KEK_BYTES);
+  readonly #input = new Uint8Array(KEY_CHECK_VALUE_LABEL.byteLength + KEK_BYTES);
   readonly #digest = Buffer.alloc(32);
 
   constructor() {
-    this.#input.set(LABEL);
+    this.#input.set(KEY_CHECK_VALUE_LABEL);
   }
 
   /** Writes the KCV of the KEK at `keks[at …]` to `into[intoAt …]`. */
@@ -46,7 +47,7 @@ export class KeyCheckValues implements Disposable {
 
   #compute(keks: Uint8Array, at: number): void {
     if (at + KEK_BYTES > keks.byteLength) throw new RangeError("a KEK has 32 bytes");
-    for (let i = 0; i < KEK_BYTES; i++) this.#input[LABEL.byteLength + i] = keks[at + i] ?? 0;
+    for (let i = 0; i < KEK_BYTES; i++) this.#input[KEY_CHECK_VALUE_LABEL.byteLength + i] = keks[at + i] ?? 0;
     // The digest passes as a string because that costs half of a Buffer (measured); it tells nothing of a 256-bit key.
     this.#digest.write(hash("sha256", this.#input, "latin1"), "latin1");
   }

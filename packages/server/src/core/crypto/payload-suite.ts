@@ -1,21 +1,28 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { createHmac, createSecretKey, KeyObject } from "node:crypto";
+import { CBC_NONCE_BYTES, cbcIv, cbcMessageKey } from "./cbc-message-key.ts";
+import { kdfInput, setKdfContext } from "./counter-kdf.ts";
+import { openGcm, sealGcm } from "./gcm.ts";
+import type { KeyMaterial } from "./key-material.ts";
+import { KeyMaterialInMemory } from "./key-material.ts";
 import { randomNonce } from "./random.ts";
 import { XAES_NONCE_BYTES, xaesIv, XaesKey } from "./xaes.ts";
 
 /**
  * The algorithm table for payloads: how a unit that holds key material seals a message with it. Each message has a key of
  * its own, from the material and random bytes that travel with the message: there is no counter that a restored database or
- * a cloned machine could repeat.
+ * a cloned machine could repeat. Then AES-256-GCM with that key. Why these three: docs/decisions/0014.
  *
  * Suite 1. Message key = KDF in counter mode (NIST SP 800-108r1 §4.1) with PRF HMAC-SHA-256, K_in = key material,
- * label "claviger payload 1", context = 16 random bytes, L = 256. Then AES-256-GCM (NIST SP 800-38D) with that key, an IV of
- * twelve zero bytes and a 16-byte tag.
+ * label "claviger payload 1", context = 16 random bytes, L = 256. The IV is twelve zero bytes.
  *
- * Suite 2. XAES-256-GCM (C2SP, XAES-256-GCM.md) with 24 random bytes, under a key of its own: the same KDF with the label
- * "claviger payload 2" and an empty context. Two blocks of AES make the message key, a third of what HMAC costs.
+ * Suite 2. XAES-256-GCM (C2SP, XAES-256-GCM.md) with 24 random bytes, under the material. Two blocks of AES make the message
+ * key, a third of what HMAC costs.
  *
- * A suite is never changed; another way of sealing is another number. An unknown number is a refusal.
+ * Suite 3. Message key = AES-256-CBC of a constant under the material, IV = 16 random bytes; 12 more are the IV of the
+ * message. A PKCS#11 token derives it without its leaving the token.
+ *
+ * Every unit opens every suite, and seals with the one that its abilities state. A suite is never changed; another way of
+ * sealing is another number. An unknown number is a refusal.
  */
 export interface PayloadSuite {
   /** Random bytes that travel with a message. */
@@ -33,39 +40,30 @@ export interface Sealed {
   readonly sealed: Uint8Array;
 }
 
-export const TAG_BYTES = 16;
-
-const GCM = "aes-256-gcm";
-const GCM_OPTIONS = { authTagLength: TAG_BYTES } as const;
-
 const KDF_NONCE_BYTES = 16;
 const ZERO_IV = new Uint8Array(12);
 const MESSAGE_KEY = kdfInput("claviger payload 1", KDF_NONCE_BYTES);
-const XAES_KEY = kdfInput("claviger payload 2", 0);
-const MAC_KEY = kdfInput("claviger mac 1", 0);
+/** What the key of `payloadMac` is the HMAC of. */
+export const MAC_KEY_INPUT = kdfInput("claviger mac 1", 0);
 
-/** Opened key material, 32 bytes, with the keys that are derived from it once and for all. */
+/** Opened key material, with what is derived from it once and for all. */
 export class PayloadKey {
-  readonly material: KeyObject;
+  readonly material: KeyMaterial;
   #xaes: XaesKey | undefined;
   #mac: KeyObject | undefined;
 
-  constructor(material: KeyObject) {
-    this.material = material;
+  constructor(material: KeyObject | KeyMaterial) {
+    this.material = material instanceof KeyObject ? new KeyMaterialInMemory(material) : material;
   }
 
   get xaes(): XaesKey {
-    if (this.#xaes) return this.#xaes;
-    const bytes = derive(this.material, XAES_KEY);
-    this.#xaes = new XaesKey(bytes);
-    bytes.fill(0);
-    return this.#xaes;
+    return (this.#xaes ??= new XaesKey(this.material));
   }
 
-  /** The key for `payloadMac`: same KDF, label "claviger mac 1", empty context. */
+  /** The key for `payloadMac`: the KDF of suite 1, label "claviger mac 1", empty context. */
   get mac(): KeyObject {
     if (this.#mac) return this.#mac;
-    const bytes = derive(this.material, MAC_KEY);
+    const bytes = this.material.hmac(MAC_KEY_INPUT);
     this.#mac = createSecretKey(bytes);
     bytes.fill(0);
     return this.#mac;
@@ -76,11 +74,11 @@ const suite1: PayloadSuite = {
   nonceBytes: KDF_NONCE_BYTES,
   seal(key, plaintext, aad) {
     const nonce = randomNonce(KDF_NONCE_BYTES);
-    return { nonce, sealed: sealGcm(deriveMessageKey(key, nonce), ZERO_IV, plaintext, aad) };
+    return { nonce, sealed: sealGcm(kdfMessageKey(key, nonce), ZERO_IV, plaintext, aad) };
   },
   open(key, { nonce, sealed }, aad) {
     if (nonce.byteLength !== KDF_NONCE_BYTES) return "refused";
-    return openGcm(deriveMessageKey(key, nonce), ZERO_IV, sealed, aad);
+    return openGcm(kdfMessageKey(key, nonce), ZERO_IV, sealed, aad);
   },
 };
 
@@ -96,11 +94,23 @@ const suite2: PayloadSuite = {
   },
 };
 
-export const PAYLOAD_SUITES = { 1: suite1, 2: suite2 } as const satisfies Record<number, PayloadSuite>;
-export type PayloadSuiteNumber = keyof typeof PAYLOAD_SUITES;
+const suite3: PayloadSuite = {
+  nonceBytes: CBC_NONCE_BYTES,
+  seal(key, plaintext, aad) {
+    const nonce = randomNonce(CBC_NONCE_BYTES);
+    return { nonce, sealed: sealGcm(cbcMessageKey(key.material, nonce), cbcIv(nonce), plaintext, aad) };
+  },
+  open(key, { nonce, sealed }, aad) {
+    if (nonce.byteLength !== CBC_NONCE_BYTES) return "refused";
+    return openGcm(cbcMessageKey(key.material, nonce), cbcIv(nonce), sealed, aad);
+  },
+};
 
-/** The suite that new messages are sealed with. */
-export const CURRENT_SUITE: PayloadSuiteNumber = 2;
+export const PAYLOAD_SUITES = { 1: suite1, 2: suite2, 3: suite3 } as const satisfies Record<
+  number,
+  PayloadSuite
+>;
+export type PayloadSuiteNumber = keyof typeof PAYLOAD_SUITES;
 
 export function isPayloadSuite(suite: number): suite is PayloadSuiteNumber {
   return Object.hasOwn(PAYLOAD_SUITES, suite);
@@ -111,62 +121,8 @@ export function payloadMac(key: PayloadKey, data: Uint8Array): Uint8Array {
   return createHmac("sha256", key.mac).update(data).digest();
 }
 
-/** Wipes `messageKey`. */
-function sealGcm(messageKey: Uint8Array, iv: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): Uint8Array {
-  const cipher = createCipheriv(GCM, messageKey, iv, GCM_OPTIONS);
-  messageKey.fill(0);
-  cipher.setAAD(aad);
-  const sealed = Buffer.allocUnsafe(plaintext.byteLength + TAG_BYTES);
-  sealed.set(cipher.update(plaintext));
-  cipher.final();
-  sealed.set(cipher.getAuthTag(), plaintext.byteLength);
-  return sealed;
-}
-
-/** Wipes `messageKey`. */
-function openGcm(
-  messageKey: Uint8Array,
-  iv: Uint8Array,
-  sealed: Uint8Array,
-  aad: Uint8Array,
-): Uint8Array<ArrayBuffer> | "refused" {
-  const lengthBytes = sealed.byteLength - TAG_BYTES;
-  if (lengthBytes < 0) {
-    messageKey.fill(0);
-    return "refused";
-  }
-  const decipher = createDecipheriv(GCM, messageKey, iv, GCM_OPTIONS);
-  messageKey.fill(0);
-  decipher.setAAD(aad);
-  decipher.setAuthTag(sealed.subarray(lengthBytes));
-  const plaintext = decipher.update(sealed.subarray(0, lengthBytes));
-  try {
-    decipher.final();
-  } catch {
-    // The tag differs: node:crypto gives this error no code, and final() has no other for GCM.
-    plaintext.fill(0);
-    return "refused";
-  }
-  return plaintext;
-}
-
-function deriveMessageKey({ material }: PayloadKey, nonce: Uint8Array): Uint8Array {
+function kdfMessageKey({ material }: PayloadKey, nonce: Uint8Array): Uint8Array {
   // One input buffer for all: nothing runs between this line and the end of the HMAC. The nonce is public.
-  MESSAGE_KEY.set(nonce, MESSAGE_KEY.byteLength - KDF_NONCE_BYTES - 4);
-  return derive(material, MESSAGE_KEY);
-}
-
-function derive(material: KeyObject, input: Uint8Array): Uint8Array {
-  return createHmac("sha256", material).update(input).digest();
-}
-
-/**
- * SP 800-108r1 §4.1, for one block of output: [1]_32 ‖ label ‖ 0x00 ‖ context ‖ [256]_32. The context is left zero.
- */
-function kdfInput(label: string, contextBytes: number): Buffer {
-  const input = Buffer.alloc(4 + label.length + 1 + contextBytes + 4);
-  input.writeUInt32BE(1, 0);
-  input.write(label, 4, "latin1");
-  input.writeUInt32BE(256, input.byteLength - 4);
-  return input;
+  setKdfContext(MESSAGE_KEY, nonce);
+  return material.hmac(MESSAGE_KEY);
 }

@@ -13,11 +13,16 @@ export type RsaScheme = "pss" | "pkcs1";
 const MODULUS_BYTES = 384;
 
 /** RFC 8017 §9.2, note 1: DER of DigestInfo in front of the digest. */
-const DIGEST_INFO: Readonly<Record<RsaHash, Buffer>> = {
+export const DIGEST_INFO: Readonly<Record<RsaHash, Buffer>> = {
   sha256: Buffer.from("3031300d060960864801650304020105000420", "hex"),
   sha384: Buffer.from("3041300d060960864801650304020205000430", "hex"),
   sha512: Buffer.from("3051300d060960864801650304020305000440", "hex"),
 };
+
+/** DER of DigestInfo: what RSASSA-PKCS1-v1_5 pads and signs. */
+export function digestInfo(name: RsaHash, digest: Uint8Array): Uint8Array {
+  return Buffer.concat([DIGEST_INFO[name], digest]);
+}
 
 export const DIGEST_BYTES: Readonly<Record<RsaHash, number>> = { sha256: 32, sha384: 48, sha512: 64 };
 
@@ -49,7 +54,7 @@ export function verifyDigest(
 
 /** RFC 8017 §9.2. */
 function encodePkcs1(name: RsaHash, digest: Uint8Array): Uint8Array {
-  const info = Buffer.concat([DIGEST_INFO[name], digest]);
+  const info = digestInfo(name, digest);
   const padding = Buffer.alloc(MODULUS_BYTES - 3 - info.byteLength, 0xff);
   return Buffer.concat([Buffer.of(0, 1), padding, Buffer.of(0), info]);
 }

@@ -73,6 +73,11 @@ const SIGNING_SPECS = {
   { readonly generate: readonly [string, object]; readonly isOne: (key: KeyObject) => boolean }
 >;
 
+/** Every kind of key that signs. */
+export function signingSpecs(): readonly SigningSpec[] {
+  return Object.keys(SIGNING_SPECS) as SigningSpec[];
+}
+
 export function isSigningSpec(spec: string): spec is SigningSpec {
   return Object.hasOwn(SIGNING_SPECS, spec);
 }

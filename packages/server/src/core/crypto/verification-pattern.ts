@@ -11,7 +11,12 @@ const LABEL = "claviger verification pattern 1";
  */
 export function verificationPattern(type: MasterKeyType, pair: MasterKeyPair): Vp {
   const bytes = masterKeyPairBytes(pair);
-  const vp = createHash("sha256").update(LABEL).update(type).update(bytes).digest("hex");
+  const vp = createHash("sha256").update(verificationPatternLabel(type)).update(bytes).digest("hex");
   bytes.fill(0);
   return vp as Vp;
+}
+
+/** What the hash begins with; the two keys follow. */
+export function verificationPatternLabel(type: MasterKeyType): Uint8Array {
+  return Buffer.from(LABEL + type, "latin1");
 }

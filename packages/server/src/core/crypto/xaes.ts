@@ -1,5 +1,4 @@
-import { createCipheriv } from "node:crypto";
-import type { Cipheriv } from "node:crypto";
+import type { KeyMaterial } from "./key-material.ts";
 
 /**
  * The key derivation of XAES-256-GCM (C2SP, XAES-256-GCM.md): from a key and the first half of a nonce of 24 bytes a key for
@@ -21,16 +20,16 @@ export function xaesIv(nonce: Uint8Array): Uint8Array {
   return iv;
 }
 
-/** A key of 32 bytes, expanded once; node:crypto holds it as long as this object lives. */
+/** Key material as the key of XAES, with what depends on it alone. */
 export class XaesKey {
-  readonly #blocks: Cipheriv;
+  readonly #material: KeyMaterial;
   /** [1]₁₆ ‖ "X" ‖ 0 ‖ 0…, then the same with [2]₁₆, each already XORed with the subkey K1. */
   readonly #masked: Uint8Array;
   readonly #input = Buffer.alloc(2 * BLOCK_BYTES);
 
-  constructor(key: Uint8Array) {
-    this.#blocks = createCipheriv("aes-256-ecb", key, null).setAutoPadding(false);
-    this.#masked = maskedCounters(this.#blocks);
+  constructor(material: KeyMaterial) {
+    this.#material = material;
+    this.#masked = maskedCounters(material.encryptBlocks(new Uint8Array(BLOCK_BYTES)));
   }
 
   /** 32 bytes that the caller wipes. */
@@ -42,12 +41,13 @@ export class XaesKey {
       input[4 + i] = (input[4 + i] ?? 0) ^ byte;
       input[BLOCK_BYTES + 4 + i] = (input[BLOCK_BYTES + 4 + i] ?? 0) ^ byte;
     }
-    return this.#blocks.update(input);
+    return this.#material.encryptBlocks(input);
   }
 }
 
-function maskedCounters(blocks: Cipheriv): Uint8Array {
-  const k1 = doubled(blocks.update(new Uint8Array(BLOCK_BYTES)));
+/** From L, the zero block encrypted, which is wiped. */
+function maskedCounters(l: Uint8Array): Uint8Array {
+  const k1 = doubled(l);
   const masked = Buffer.concat([k1, k1]);
   for (const counter of [1, 2]) {
     const prefix = [0, counter, "X".charCodeAt(0), 0];

@@ -41,7 +41,7 @@ interface Work {
 const POLL_MS = 1_000;
 /** When rows that did not open are tried again; at once after a start. */
 const SWEEP_AGAIN_MS = 10_000;
-/** How often units are looked at while no change is open. */
+/** How often units are looked at while no change is open, and all of them answer; in each round while one does not. */
 const WATCH_MS = 3_000;
 
 /**
@@ -128,7 +128,8 @@ export class ChangeRunner {
 
   async #watch(): Promise<void> {
     const nowMs = this.#ports.clock.nowMs();
-    if (nowMs - this.#watchedAtMs < WATCH_MS) return;
+    const isAwaited = this.#ports.units.all().some(({ unit, readings }) => unit && !readings);
+    if (!isAwaited && nowMs - this.#watchedAtMs < WATCH_MS) return;
     this.#watchedAtMs = nowMs;
     await watchUnits(this.#ports);
   }

@@ -1,7 +1,7 @@
 import type { Failure } from "../errors.ts";
 import { isFailure } from "../errors.ts";
 import type { Alarms } from "../ports/alarms.ts";
-import type { UnitStore } from "../ports/store.ts";
+import type { UnitRecord, UnitStore } from "../ports/store.ts";
 import type { UnitFolder } from "../ports/unit-folder.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
 
@@ -18,14 +18,18 @@ export async function attachUnits(ports: {
 }): Promise<void> {
   const attached = new Set(ports.units.all().map(({ record }) => record.address));
   const failures: Failure[] = [];
+  const tell = (record: UnitRecord, failure: Failure): void => {
+    failures.push(failure);
+    ports.alarms.raise("unit-differs", `unit ${record.address}: ${failure.message}`);
+  };
   for (const record of await ports.store.listUnits({})) {
     if (attached.has(record.address) || record.state === "leaving") continue;
     try {
-      await ports.units.attach(record, await ports.folder.open(record.address));
+      const { refused } = await ports.units.attach(record, await ports.folder.open(record.address));
+      if (refused) tell(record, refused);
     } catch (error) {
       if (!isFailure(error)) throw error;
-      failures.push(error);
-      ports.alarms.raise("unit-differs", `unit ${record.address}: ${error.message}`);
+      tell(record, error);
       ports.units.attachLater(record, () => ports.folder.open(record.address));
     }
   }

@@ -2,8 +2,8 @@ import { VouchedRows } from "../access/vouched-rows.ts";
 import type { Clock } from "../clock.ts";
 import { uuid } from "../crypto/random.ts";
 import { Failure } from "../errors.ts";
-import { DEFAULT_GROUP, DEFAULT_TYPE } from "../ids.ts";
-import type { KeyId, UnitAddress, Vp } from "../ids.ts";
+import { DEFAULT_GROUP, DEFAULT_TYPE, FIRST_UNIT } from "../ids.ts";
+import type { KeyId, Vp } from "../ids.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import type { KeyVersionRecord } from "../hierarchy/records.ts";
 import {
@@ -16,14 +16,15 @@ import type { Store } from "../ports/store.ts";
 import type { UnitFolder } from "../ports/unit-folder.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
 import type { CryptoUnit } from "../unit/crypto-unit.ts";
+import { holdMasterKey } from "../unit/registers.ts";
 import { createProject } from "./create-project.ts";
-
-const FIRST_UNIT = "01.0001" as UnitAddress;
 
 /**
  * The first unit with its first master key, and the fence that names it. Every step looks first whether it was done,
- * so that an interrupted first start goes on; the caller makes sure that it is one.
+ * so that an interrupted first start goes on; the caller makes sure that it is one. The unit is the token that is reserved
+ * for its address, if there is one.
  * @returns the pattern of the master key.
+ * @throws Failure `store-missing` for a token that holds a master key already: it belongs to a database that is not here.
  */
 export async function initialiseMasterKey(ports: {
   readonly store: Store;
@@ -31,7 +32,16 @@ export async function initialiseMasterKey(ports: {
   readonly units: AttachedUnits;
   readonly clock: Clock;
 }): Promise<Vp> {
+  const isResumed = (await ports.folder.list()).includes(FIRST_UNIT);
   const unit = await ports.folder.create(FIRST_UNIT, DEFAULT_GROUP);
+  if (!isResumed && holdMasterKey(await unit.registers.read())) {
+    await unit.close();
+    await ports.folder.setAside(FIRST_UNIT);
+    throw new Failure(
+      "store-missing",
+      `the token of unit ${FIRST_UNIT} holds a master key, but there is no database`,
+    );
+  }
   const record = {
     address: FIRST_UNIT,
     group: DEFAULT_GROUP,

@@ -1,6 +1,7 @@
 import { fingerprint } from "../crypto/fingerprint.ts";
 import type { UnitRecord } from "../ports/store.ts";
 import type { AttachedUnit } from "../unit/attached-units.ts";
+import type { TokenDescription, UnitAbilities } from "../unit/crypto-unit.ts";
 import type { RegisterReading } from "../unit/registers.ts";
 
 /** A unit as operators see it. */
@@ -11,6 +12,9 @@ export interface UnitReport extends Pick<
   readonly fingerprint: string;
   /** Undefined while the unit does not answer. */
   readonly registers: readonly RegisterReading[] | undefined;
+  /** Undefined while the unit could not be opened. */
+  readonly abilities: UnitAbilities | undefined;
+  readonly token: TokenDescription | undefined;
 }
 
 export function reportUnit(unit: AttachedUnit): UnitReport {
@@ -24,5 +28,7 @@ export function reportUnit(unit: AttachedUnit): UnitReport {
     addedAtMs,
     fingerprint: fingerprint(publicKey),
     registers: unit.readings,
+    abilities: unit.unit?.description.abilities,
+    token: unit.unit?.description.token,
   };
 }

@@ -22,6 +22,7 @@ import type { EndedTokenStore } from "./ended-token-store.ts";
 import type { RollbackStore } from "./rollback-store.ts";
 import type { CensusStore, ChangeStore, RewrapStore, SweepStore } from "./change-store.ts";
 import type { Audited, Page, PageOf } from "./store-call.ts";
+import type { UnitAdapter } from "../unit/crypto-unit.ts";
 
 /**
  * PORT: the database. Every method is one call and one transaction: no transaction can be open across an `await` of
@@ -184,7 +185,7 @@ export type UnitState = "joining" | "serving" | "quarantined" | "leaving";
 export interface UnitRecord {
   readonly address: UnitAddress;
   readonly group: GroupName;
-  readonly adapter: "software";
+  readonly adapter: UnitAdapter;
   readonly state: UnitState;
   readonly reason: string | undefined;
   /** Who put it into this state: a principal's name, or `claviger` when the service did it by itself. */

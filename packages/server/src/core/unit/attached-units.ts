@@ -12,6 +12,8 @@ export interface AttachedUnit {
   readonly unit: CryptoUnit | undefined;
   /** As they were last read; undefined when the unit did not answer. */
   readonly readings: readonly RegisterReading[] | undefined;
+  /** Why a unit that answered has told no registers. */
+  readonly refused?: Failure | undefined;
 }
 
 /** A unit that answered when it was last asked. */
@@ -91,9 +93,14 @@ export class AttachedUnits {
   /** Reads the registers of a unit again. A unit that does not answer is noted as such; this does not throw for it. */
   async refresh(address: UnitAddress): Promise<AttachedUnit> {
     const unit = this.find(address).unit ?? (await this.#tryToOpen(address));
-    const readings = unit && (await readOrUndefined(unit));
+    const read = unit && (await readOrRefused(unit));
     const now = this.find(address);
-    const refreshed: AttachedUnit = { record: now.record, unit, readings };
+    const refreshed: AttachedUnit = {
+      record: now.record,
+      unit,
+      readings: read?.readings,
+      refused: read?.refused,
+    };
     this.#units.set(address, refreshed);
     return refreshed;
   }
@@ -141,11 +148,13 @@ export function readingOf(attached: AttachedUnit, type: MasterKeyType): Register
   return attached.readings?.find((reading) => reading.type === type);
 }
 
-async function readOrUndefined(unit: CryptoUnit): Promise<readonly RegisterReading[] | undefined> {
+async function readOrRefused(unit: CryptoUnit): Promise<Pick<AttachedUnit, "readings" | "refused">> {
   try {
-    return await unit.registers.read();
+    return { readings: await unit.registers.read() };
   } catch (error) {
-    if (isFailure(error, "unit-unreachable", "unit-file-tampered")) return undefined;
+    if (isFailure(error, "unit-unreachable")) return { readings: undefined };
+    if (isFailure(error, "unit-file-tampered", "unit-token-damaged", "unit-pin-wrong"))
+      return { readings: undefined, refused: error };
     throw error;
   }
 }

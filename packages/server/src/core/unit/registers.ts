@@ -34,6 +34,13 @@ export interface RegisterReading {
   readonly NEW: { readonly state: NewState; readonly vp: Vp | undefined };
   readonly CURRENT: { readonly state: HeldState; readonly vp: Vp | undefined };
   readonly OLD: { readonly state: HeldState; readonly vp: Vp | undefined };
+  /** Those whose master key was made so that it never leaves its unit; without it, none. */
+  readonly notClonable?: readonly RegisterName[];
+}
+
+/** Whether any register of a unit holds a master key. */
+export function holdMasterKey(readings: readonly RegisterReading[]): boolean {
+  return readings.some(({ NEW, CURRENT, OLD }) => [NEW, CURRENT, OLD].some(({ vp }) => vp !== undefined));
 }
 
 /**
@@ -71,7 +78,8 @@ export function readRegisters(registers: Registers<unknown>): RegisterReading {
 }
 
 /**
- * The registers after `command`. `generate` supplies a fresh pair for the verb of that name and is called for no other.
+ * The registers after `command`. `generate` supplies a fresh pair for the verb of that name, and is called for no other and
+ * only when nothing is in the way.
  * @throws Failure `register-state` when a register is not in the state that the command needs,
  * `register-pattern-mismatch` when it holds another pattern than the command names. Nothing has changed then.
  */
@@ -82,7 +90,7 @@ export function applyCommand<Pair>(
 ): Registers<Pair> {
   switch (command.verb) {
     case "generate":
-      return fillNew(registers, generate());
+      return fillNew(registers, generate);
     case "commit": {
       const fresh = expect(registers, "NEW", command.vp);
       return { ...registers, NEW: { ...fresh, committed: true } };
@@ -112,9 +120,10 @@ export function applyCommand<Pair>(
   }
 }
 
-/** NEW filled with `fresh`, uncommitted. Refused while NEW is full, or when CURRENT or OLD holds the same pattern. */
-function fillNew<Pair>(registers: Registers<Pair>, fresh: Filled<Pair>): Registers<Pair> {
+/** NEW filled with what `bring` brings, uncommitted. Refused while NEW is full, or when CURRENT or OLD holds the same pattern. */
+function fillNew<Pair>(registers: Registers<Pair>, bring: () => Filled<Pair>): Registers<Pair> {
   if (registers.NEW) throw new Failure("register-state", "NEW is not empty: clear it first");
+  const fresh = bring();
   if (registers.CURRENT?.vp === fresh.vp || registers.OLD?.vp === fresh.vp) {
     throw new Failure("register-state", "the master key is in CURRENT or OLD already");
   }
@@ -134,7 +143,7 @@ export function importInto<Pair>(
     if (registers[register].vp === fresh.vp) return registers;
     throw new Failure("register-state", `${register} is not empty and holds another master key`);
   }
-  if (register === "NEW") return fillNew(registers, fresh);
+  if (register === "NEW") return fillNew(registers, () => fresh);
   if ([registers.NEW, registers.CURRENT, registers.OLD].some((held) => held?.vp === fresh.vp)) {
     throw new Failure("register-state", "another register holds the master key already");
   }

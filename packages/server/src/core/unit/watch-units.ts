@@ -22,7 +22,8 @@ export interface WatchPorts {
  */
 export async function watchUnits(ports: WatchPorts): Promise<void> {
   for (const fence of await ports.store.listFences({})) {
-    await ports.units.refreshGroup(fence.group);
+    for (const { record, refused } of await ports.units.refreshGroup(fence.group))
+      if (refused) ports.alarms.raise("unit-differs", `unit ${record.address}: ${refused.message}`);
     if (fence.openChange !== undefined) continue;
     const serving = ports.units.serving(fence.group);
     const fits = (unit: ReachableUnit) => readingOf(unit, fence.type)?.CURRENT.vp === fence.currentVp;

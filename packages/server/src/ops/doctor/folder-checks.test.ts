@@ -203,6 +203,14 @@ describe("the whole examination", () => {
     listen: { host: "127.0.0.1", port: 8440 },
     logLevel: "info" as const,
     expectedVps: {},
+    pkcs11: {
+      modules: [],
+      pinFolder: join(folder, "pins"),
+      units: new Map(),
+      clonable: [],
+      environment: {},
+      libraryParameters: new Map(),
+    },
   });
 
   test("has each check once, and a data folder that is fit fails none of those of the folder", async () => {

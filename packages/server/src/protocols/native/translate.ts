@@ -1,4 +1,5 @@
 import type {
+  AbilitiesView,
   AuditRecordView,
   AuditVerificationView,
   BackupView,
@@ -22,6 +23,7 @@ import type { ChangePlan } from "../../core/operations/plan-change.ts";
 import type { UnitReport } from "../../core/operations/report-units.ts";
 import type { AuditItem, AuditVerified } from "../../core/ports/audit-log.ts";
 import type { RollbackMark } from "../../core/ports/rollback-store.ts";
+import type { TokenDescription, UnitAbilities } from "../../core/unit/crypto-unit.ts";
 
 /** What the domain has, in the words of the API: times as RFC 3339, absence as null. */
 
@@ -79,8 +81,27 @@ export function unitView(unit: UnitReport): UnitView {
     reachable: unit.registers !== undefined,
     fingerprint: unit.fingerprint,
     registers: (unit.registers ?? []).map(registersView),
+    abilities: unit.abilities ? abilitiesView(unit.abilities) : null,
+    token: unit.token ? tokenOfUnit(unit.token) : null,
     addedAt: at(unit.addedAtMs),
   };
+}
+
+function abilitiesView(abilities: UnitAbilities): AbilitiesView {
+  const { payloadSuite, signingSpecs, importAlgorithms, ...more } = abilities;
+  const { cloneForms, recallOld, keepsAnchors } = more;
+  return {
+    payloadSuite,
+    signingSpecs: [...signingSpecs],
+    importAlgorithms: [...importAlgorithms],
+    cloneMasterKeys: cloneForms.length > 0,
+    recallOld,
+    keepsAnchors,
+  };
+}
+
+function tokenOfUnit({ label, serial, isClonable }: TokenDescription): UnitView["token"] {
+  return { label, serial, clonable: isClonable };
 }
 
 /** The registers of one type of some units: what the commands of custodians answer with. */

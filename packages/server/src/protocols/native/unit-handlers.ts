@@ -1,3 +1,4 @@
+import type { RouteInput } from "@claviger/api";
 import type { Touched } from "../../core/audit/audit-draft.ts";
 import type { UnitAddress } from "../../core/ids.ts";
 import { addUnit } from "../../core/operations/add-unit.ts";
@@ -6,6 +7,7 @@ import { readmitUnit } from "../../core/operations/readmit-unit.ts";
 import { removeUnit } from "../../core/operations/remove-unit.ts";
 import { reportUnit } from "../../core/operations/report-units.ts";
 import type { ServicePorts } from "../../core/operations/service-ports.ts";
+import type { TokenAttachment } from "../../core/ports/unit-folder.ts";
 import type { NativeHandlers } from "./call.ts";
 import { scopeOf } from "./scope-of.ts";
 import { unitView } from "./translate.ts";
@@ -37,9 +39,9 @@ export function unitHandlers(ports: ServicePorts): Pick<NativeHandlers, UnitRout
     addUnit: async ({ body }, { name: by }, touched) => {
       touched.unit = body.address;
       const { group } = scopeOf(body);
-      return unitView(
-        reportUnit(await addUnit(ports, { address: body.address as UnitAddress | undefined, group, by })),
-      );
+      const address = body.address as UnitAddress | undefined;
+      const attachment = body.pkcs11 && attachmentOf(body.pkcs11);
+      return unitView(reportUnit(await addUnit(ports, { address, group, attachment, by })));
     },
     removeUnit: async ({ params }, { name: by }, touched) => {
       const address = params.unit as UnitAddress;
@@ -59,4 +61,11 @@ export function unitHandlers(ports: ServicePorts): Pick<NativeHandlers, UnitRout
       return unitView(reportUnit(unit));
     },
   };
+}
+
+function attachmentOf({
+  uri,
+  clonable,
+}: NonNullable<RouteInput<"addUnit">["body"]["pkcs11"]>): TokenAttachment {
+  return { uri, ...(clonable !== undefined && { isClonable: clonable }) };
 }

@@ -1,6 +1,7 @@
 import { createSecretKey, hkdfSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { PAYLOAD_SUITES, PayloadKey, TAG_BYTES } from "../../core/crypto/payload-suite.ts";
+import { TAG_BYTES } from "../../core/crypto/gcm.ts";
+import { PAYLOAD_SUITES, PayloadKey } from "../../core/crypto/payload-suite.ts";
 import type { Anchors } from "../../core/unit/anchors.ts";
 import { ANCHORS_LIMIT_BYTES, decodeAnchors, encodeAnchors } from "../../core/unit/anchors.ts";
 import { Failure, isFailure } from "../../core/errors.ts";

@@ -11,7 +11,7 @@ import type { BatchCall } from "./batch-call.ts";
 import { runBatchCall } from "./batch-call.ts";
 import { createBatchClient } from "./batch-client.ts";
 import type { MasterKeyInUse } from "./kek-batch.ts";
-import { PACKED_ROW_BYTES, packRows } from "./packed-rows.ts";
+import { PACKED_ROW_BYTES, packRows } from "../../core/unit/packed-rows.ts";
 
 const scope = { group: DEFAULT_GROUP, type: DEFAULT_TYPE };
 

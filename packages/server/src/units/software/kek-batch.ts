@@ -10,7 +10,12 @@ import {
   WRAPPED_KEK_FORMAT,
 } from "../../core/crypto/wrapped-kek.ts";
 import type { GroupName, MasterKeyType, Vp } from "../../core/ids.ts";
-import { PACKED_ROW_BYTES, PACKED_ROW_KCV_AT, PACKED_ROW_WRAPPED_AT, REFUSAL_CODES } from "./packed-rows.ts";
+import {
+  PACKED_ROW_BYTES,
+  PACKED_ROW_KCV_AT,
+  PACKED_ROW_WRAPPED_AT,
+  REFUSAL_CODES,
+} from "../../core/unit/packed-rows.ts";
 
 /**
  * Batches of wrapped KEKs, opened and wrapped again over whole arrays. Pure computation: it runs in the batch thread,

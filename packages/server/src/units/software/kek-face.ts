@@ -22,7 +22,7 @@ import type { BatchClient } from "./batch-client.ts";
 import type { HandleOwner } from "./handles.ts";
 import { SoftwareKek } from "./handles.ts";
 import type { MasterKeyInUse } from "./kek-batch.ts";
-import { packRows, refusalOf } from "./packed-rows.ts";
+import { packRows, refusalOf } from "../../core/unit/packed-rows.ts";
 import type { UnitFile } from "./unit-file.ts";
 
 /** Project KEKs of a software unit: by the registers in memory, batches by way of the batch thread. */

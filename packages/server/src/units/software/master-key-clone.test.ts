@@ -5,7 +5,7 @@ import { generateMasterKeyPair } from "../../core/crypto/master-key-pair.ts";
 import { verificationPattern } from "../../core/crypto/verification-pattern.ts";
 import { DEFAULT_TYPE } from "../../core/ids.ts";
 import type { UnitAddress, Vp } from "../../core/ids.ts";
-import type { CloneRoute } from "./master-key-clone.ts";
+import type { CloneRoute } from "../../core/crypto/master-key-clone.ts";
 import { readPublicKey, unwrapFromPeer, wrapForPeer } from "./master-key-clone.ts";
 
 const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 3072 });
@@ -15,7 +15,7 @@ const vp = verificationPattern(DEFAULT_TYPE, pair);
 const route: CloneRoute = {
   sender: "01.0000" as UnitAddress,
   recipient: "02.0000" as UnitAddress,
-  request: { type: DEFAULT_TYPE, register: "NEW", vp },
+  request: { type: DEFAULT_TYPE, register: "NEW", vp, form: "1" },
 };
 
 test("a master key arrives as it was sent", () => {

@@ -1,5 +1,7 @@
 import { constants, createPublicKey, privateDecrypt, publicEncrypt } from "node:crypto";
 import type { KeyObject } from "node:crypto";
+import type { CloneRoute } from "../../core/crypto/master-key-clone.ts";
+import { cloneRefused, OAEP_HASH_OF_FORM_2 } from "../../core/crypto/master-key-clone.ts";
 import type { MasterKeyPair } from "../../core/crypto/master-key-pair.ts";
 import {
   MASTER_KEY_PAIR_BYTES,
@@ -8,27 +10,24 @@ import {
 } from "../../core/crypto/master-key-pair.ts";
 import { verificationPattern } from "../../core/crypto/verification-pattern.ts";
 import { Failure } from "../../core/errors.ts";
-import type { UnitAddress } from "../../core/ids.ts";
-import type { CloneRequest } from "../../core/unit/crypto-unit.ts";
 import type { Filled } from "../../core/unit/registers.ts";
-import { FieldWriter } from "./fields.ts";
+import { FieldWriter } from "../../core/fields.ts";
+import { unwrapInTwo, wrapInTwo } from "./master-key-clone-in-two.ts";
 
-/**
- * A master key on its way from one unit to another: RSAES-OAEP with SHA-256 (RFC 8017 §7.1) of the 64 bytes of the
- * pair. The OAEP label binds it to sender, recipient, type, register and VP: nothing else can be made of it.
- * OAEP does not prove the sender; what is imported is proven by its VP, which the officer's request names.
+/*
+ * A master key on its way from one unit to another, in the form that the request names. Form 1 is RSAES-OAEP with SHA-256
+ * (RFC 8017 §7.1) of the 64 bytes of the pair. The OAEP label binds it to sender, recipient, type, register and VP: nothing
+ * else can be made of it. OAEP does not prove the sender; what is imported is proven by its VP, which the officer's request
+ * names.
  */
-export interface CloneRoute {
-  readonly sender: UnitAddress;
-  readonly recipient: UnitAddress;
-  readonly request: CloneRequest;
-}
 
 export const CLONE_KEY_BITS = 3072;
 
 /** `publicKey` is the DER SubjectPublicKeyInfo that is pinned for the recipient. */
 export function wrapForPeer(pair: MasterKeyPair, publicKey: Uint8Array, route: CloneRoute): Uint8Array {
   const key = readPublicKey(publicKey);
+  const { form } = route.request;
+  if (form !== "1") return wrapInTwo(pair, key, route, OAEP_HASH_OF_FORM_2[form]);
   const bytes = masterKeyPairBytes(pair);
   const wrapped = publicEncrypt({ key, ...oaep(route) }, bytes);
   bytes.fill(0);
@@ -41,14 +40,11 @@ export function unwrapFromPeer(
   privateKey: KeyObject,
   route: CloneRoute,
 ): Filled<MasterKeyPair> {
-  const { type, vp } = route.request;
-  const bytes = decryptOaep(wrapped, privateKey, route);
-  if (bytes.byteLength !== MASTER_KEY_PAIR_BYTES) {
-    bytes.fill(0);
-    throw new Failure("ciphertext-refused", "the wrapped master key does not have the length of one");
-  }
-  const pair = masterKeyPairOf(bytes);
-  bytes.fill(0);
+  const { type, vp, form } = route.request;
+  const pair =
+    form === "1"
+      ? unwrapWhole(wrapped, privateKey, route)
+      : unwrapInTwo(wrapped, privateKey, route, OAEP_HASH_OF_FORM_2[form]);
   if (verificationPattern(type, pair) !== vp) {
     throw new Failure(
       "register-pattern-mismatch",
@@ -74,16 +70,22 @@ export function readPublicKey(der: Uint8Array): KeyObject {
   return key;
 }
 
+function unwrapWhole(wrapped: Uint8Array, privateKey: KeyObject, route: CloneRoute): MasterKeyPair {
+  const bytes = decryptOaep(wrapped, privateKey, route);
+  if (bytes.byteLength !== MASTER_KEY_PAIR_BYTES) {
+    bytes.fill(0);
+    throw new Failure("ciphertext-refused", "the wrapped master key does not have the length of one");
+  }
+  const pair = masterKeyPairOf(bytes);
+  bytes.fill(0);
+  return pair;
+}
+
 function decryptOaep(wrapped: Uint8Array, privateKey: KeyObject, route: CloneRoute): Buffer {
   try {
     return privateDecrypt({ key: privateKey, ...oaep(route) }, wrapped);
   } catch (cause) {
-    // One refusal for whatever does not fit: OAEP must not be an oracle.
-    throw new Failure(
-      "ciphertext-refused",
-      "the wrapped master key does not open for this unit and request",
-      { cause },
-    );
+    throw cloneRefused(cause);
   }
 }
 

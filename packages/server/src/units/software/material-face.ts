@@ -1,12 +1,7 @@
 import { createSecretKey } from "node:crypto";
 import { unwrapKwp, wrapKwp } from "../../core/crypto/aes-kwp.ts";
 import { generateImportKey, readImportKey, unwrapImport } from "../../core/crypto/import-wrap.ts";
-import {
-  CURRENT_SUITE,
-  isPayloadSuite,
-  PAYLOAD_SUITES,
-  payloadMac,
-} from "../../core/crypto/payload-suite.ts";
+import { isPayloadSuite, PAYLOAD_SUITES, payloadMac } from "../../core/crypto/payload-suite.ts";
 import { randomSecret } from "../../core/crypto/random.ts";
 import { Failure } from "../../core/errors.ts";
 import { SecretBytes } from "../../core/secret/secret-bytes.ts";
@@ -17,6 +12,7 @@ import type {
   SealedPayload,
   WrappedForImport,
 } from "../../core/unit/crypto-unit.ts";
+import { ABILITIES } from "./abilities.ts";
 import type { HandleOwner } from "./handles.ts";
 import { SoftwareKek, SoftwareMaterial } from "./handles.ts";
 
@@ -81,8 +77,9 @@ export class SoftwareMaterials implements MaterialFace {
 
   async encrypt(material: MaterialHandle, plaintext: Uint8Array, aad: Uint8Array): Promise<SealedPayload> {
     const key = SoftwareMaterial.keyOf(material, this.#owner);
-    const { nonce, sealed } = PAYLOAD_SUITES[CURRENT_SUITE].seal(key, plaintext, aad);
-    return { suite: CURRENT_SUITE, nonce, sealed };
+    const suite = ABILITIES.payloadSuite;
+    const { nonce, sealed } = PAYLOAD_SUITES[suite].seal(key, plaintext, aad);
+    return { suite, nonce, sealed };
   }
 
   async decrypt(material: MaterialHandle, payload: SealedPayload, aad: Uint8Array): Promise<SecretBytes> {

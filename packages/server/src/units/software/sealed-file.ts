@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { PAYLOAD_SUITES, PayloadKey, TAG_BYTES } from "../../core/crypto/payload-suite.ts";
+import { TAG_BYTES } from "../../core/crypto/gcm.ts";
+import { PAYLOAD_SUITES, PayloadKey } from "../../core/crypto/payload-suite.ts";
 import { randomNonce } from "../../core/crypto/random.ts";
 import { Failure } from "../../core/errors.ts";
 import type { SecretBytes } from "../../core/secret/secret-bytes.ts";

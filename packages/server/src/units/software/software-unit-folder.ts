@@ -72,6 +72,7 @@ export function softwareUnitFolder(options: SoftwareUnitFolderOptions): UnitFold
         .filter((name) => name.endsWith(UNIT_SUFFIX))
         .map((name) => name.slice(0, -UNIT_SUFFIX.length))
         .filter(isUnitAddress),
+    reserved: () => [],
     setAside: async (address) => {
       const mark = markLeft(address) ?? `${MARK}${randomBytes(4).toString("hex")}`;
       for (const path of [unitPath(address), anchorsPath(unitPath(address)), pinPath(address)])

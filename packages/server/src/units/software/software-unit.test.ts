@@ -51,7 +51,7 @@ describe("the sealed file of a software unit", () => {
     const again = await open(path);
     expect(await reading(again)).toEqual(before);
     expect(again.description).toEqual(unit.description);
-    const request = { type: TYPE, register: "CURRENT", vp } as const;
+    const request = { type: TYPE, register: "CURRENT", vp, form: "1" } as const;
     expect((await again.registers.exportFor(peer.address, request)).byteLength).toBe(384);
     await again.close();
   });

@@ -4,8 +4,9 @@ import { Failure } from "../../core/errors.ts";
 import type { GroupName, UnitAddress } from "../../core/ids.ts";
 import { DEFAULT_TYPE, isUnitAddress } from "../../core/ids.ts";
 import type { SecretBytes } from "../../core/secret/secret-bytes.ts";
-import type { CryptoUnit, UnitAbilities } from "../../core/unit/crypto-unit.ts";
+import type { CryptoUnit } from "../../core/unit/crypto-unit.ts";
 import { emptyRegisters } from "../../core/unit/registers.ts";
+import { ABILITIES } from "./abilities.ts";
 import { SoftwareAnchors } from "./anchor-face.ts";
 import { anchorsPath } from "./anchor-file.ts";
 import type { BatchThreadMode } from "./batch-client.ts";
@@ -25,13 +26,6 @@ import { clonePublicKey } from "./unit-state.ts";
  * The embedded software crypto unit: registers in one file that a PIN seals, keys in memory as KeyObjects. One master
  * key type, WK. One process at a time owns the file; whoever composes the daemon sees to that.
  */
-const ABILITIES: UnitAbilities = {
-  masterKeyTypes: [DEFAULT_TYPE],
-  recallOld: true,
-  cloneMasterKeys: true,
-  payloadSuite: 1,
-  keepsAnchors: true,
-};
 
 export interface OpenSoftwareUnit {
   /** The sealed file. Its folder is created with mode 0700 where it is missing. */

@@ -10,7 +10,7 @@ import { verificationPattern } from "../../core/crypto/verification-pattern.ts";
 import type { GroupName, UnitAddress } from "../../core/ids.ts";
 import { isUnitAddress, MASTER_KEY_TYPES } from "../../core/ids.ts";
 import type { Filled, Registers } from "../../core/unit/registers.ts";
-import { FieldReader, FieldWriter } from "./fields.ts";
+import { FieldReader, FieldWriter } from "../../core/fields.ts";
 
 /** All that a software unit is: what its sealed file holds. Never changed, only replaced. */
 export interface UnitState {

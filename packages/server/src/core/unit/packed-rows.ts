@@ -1,17 +1,17 @@
-import { KCV_BYTES } from "../../core/crypto/key-check-value.ts";
-import { UUID_BYTES, writeUuid } from "../../core/crypto/uuid-bytes.ts";
-import { malformed, WRAPPED_KEK_BYTES } from "../../core/crypto/wrapped-kek.ts";
-import type { KekBatchRow, KekRefusal } from "../../core/unit/crypto-unit.ts";
+import { KCV_BYTES } from "../crypto/key-check-value.ts";
+import { UUID_BYTES, writeUuid } from "../crypto/uuid-bytes.ts";
+import { malformed, WRAPPED_KEK_BYTES } from "../crypto/wrapped-kek.ts";
+import type { KekBatchRow, KekRefusal } from "./crypto-unit.ts";
 
 /**
- * Rows of a batch as they go to the batch thread: project id (16) ‖ KEK id (16) ‖ KCV (16) ‖ wrapped KEK (73), one
+ * Rows of a batch as they go to the thread or process that does the work: project id (16) ‖ KEK id (16) ‖ KCV (16) ‖ wrapped KEK (73), one
  * behind the other. The first 48 bytes stand in the order in which the MAC of a wrapped KEK reads them.
  */
 export const PACKED_ROW_KCV_AT = 2 * UUID_BYTES;
 export const PACKED_ROW_WRAPPED_AT = PACKED_ROW_KCV_AT + KCV_BYTES;
 export const PACKED_ROW_BYTES = PACKED_ROW_WRAPPED_AT + WRAPPED_KEK_BYTES;
 
-/** Refusals as the batch thread answers them, one byte a row; 0 is none. */
+/** Refusals as it answers them, one byte a row; 0 is none. */
 export const REFUSAL_CODES = {
   "format-unknown": 1,
   "pattern-not-held": 2,
@@ -28,7 +28,7 @@ const REFUSAL_BY_CODE = new Map<number, KekRefusal>(
 export function refusalOf(code: number | undefined): KekRefusal | undefined {
   if (code === 0) return undefined;
   const refusal = REFUSAL_BY_CODE.get(code ?? -1);
-  if (!refusal) throw new TypeError("the batch thread answered with an unknown code");
+  if (!refusal) throw new TypeError("a batch was answered with an unknown code");
   return refusal;
 }
 

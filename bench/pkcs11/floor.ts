@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { compileC } from "../../test/pkcs11/compile.ts";
+import type { TestToken } from "../../test/pkcs11/tokens.ts";
+
+export interface FloorOptions {
+  /** AES-KWP by the number that it has in this token, `CKM_…`. */
+  readonly wrapMechanism: number;
+  /** KEKs to re-encipher. */
+  readonly rows: number;
+  /** Messages to encrypt, in each of the two ways. */
+  readonly operations: number;
+  /** CKA_PRIVATE of keys that live in the session: true, if not given. */
+  readonly privateKeys?: boolean;
+}
+
+export interface FloorRate {
+  readonly count: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+}
+
+export interface Floor {
+  readonly rewrap: FloorRate;
+  readonly gcm: FloorRate;
+  readonly derivedGcm: FloorRate;
+}
+
+/** Compiles floor.c, where it is told what each figure is, and runs it on a token. Its making of keys is not counted. */
+export async function pkcs11Floor(
+  { module, environment, libraryParameters, label, pin }: Omit<TestToken, keyof Disposable>,
+  { wrapMechanism, rows, operations, privateKeys = true }: FloorOptions,
+): Promise<Floor> {
+  const program = compileC({ source: fileURLToPath(new URL("floor.c", import.meta.url)) });
+  const flags = ["-n", String(rows), "-o", String(operations), ...(privateKeys ? [] : ["-p"])];
+  if (libraryParameters !== undefined) flags.push("-i", libraryParameters);
+  const child = spawn(program, [...flags, module, label, String(wrapMechanism)], {
+    env: { ...process.env, ...environment },
+  });
+  const ended = once(child, "close");
+  child.stdin.end(`${pin}\n`);
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [status] = (await ended) as [number | null];
+  if (status !== 0) throw new Error(stderr.trim());
+  return JSON.parse(stdout) as Floor;
+}
