@@ -4,8 +4,6 @@ import type {
   SignatureAlgorithm,
   SigningSpec,
 } from "../../packages/server/src/core/crypto/signature-algorithms.ts";
-import type { FailureCode } from "../../packages/server/src/core/errors.ts";
-import { Failure } from "../../packages/server/src/core/errors.ts";
 import type { SealedPayload } from "../../packages/server/src/core/unit/crypto-unit.ts";
 import { CKA, CKO } from "../../packages/server/src/units/pkcs11/token/cryptoki.ts";
 import { TokenImportKeys } from "../../packages/server/src/units/pkcs11/token/import-keys.ts";
@@ -16,25 +14,13 @@ import { template } from "../../packages/server/src/units/pkcs11/token/module.ts
 import type { OpenedMaterial } from "../../packages/server/src/units/pkcs11/token/opened-material.ts";
 import type { OpenedSigningKey } from "../../packages/server/src/units/pkcs11/token/signing-keys.ts";
 import { TokenSigningKeys } from "../../packages/server/src/units/pkcs11/token/signing-keys.ts";
-import { TokenSession } from "../../packages/server/src/units/pkcs11/token/token-session.ts";
-import type { TestToken } from "./tokens.ts";
+import type { TokenSession } from "../../packages/server/src/units/pkcs11/token/token-session.ts";
+import { serveToken } from "./serve-token.ts";
 
 /*
  * A process that uses the keys of one token as its parent says, one thing after another: `key-host.ts` starts it. The native
  * module of a token never runs in the process of a test.
  */
-
-export type KeyHostStart = Pick<TestToken, "module" | "libraryParameters" | "label" | "pin"> & {
-  readonly kwp: number;
-};
-
-export interface Call {
-  readonly operation: keyof Operations;
-  readonly given: readonly unknown[];
-}
-
-export type Answer =
-  { readonly value: unknown } | { readonly failure: FailureCode } | { readonly error: string };
 
 export type Operations = ReturnType<typeof operationsOn>;
 
@@ -118,26 +104,4 @@ function table<Value>() {
   };
 }
 
-let token: TokenSession;
-let operations: Operations;
-
-function start({ module, libraryParameters, label, pin, kwp }: KeyHostStart): void {
-  token = new TokenSession({ path: module, libraryParameters }, { label }, Buffer.from(pin), () => {});
-  token.open();
-  operations = operationsOn(token, kwp);
-}
-
-function answer(message: Call | KeyHostStart): Answer {
-  try {
-    if ("module" in message) return { value: start(message) };
-    const run = operations[message.operation] as (...given: readonly unknown[]) => unknown;
-    return { value: token.run(() => run(...message.given)) };
-  } catch (error) {
-    if (error instanceof Failure) return { failure: error.code };
-    return { error: String(error) };
-  }
-}
-
-process.on("message", (message: Call | KeyHostStart) => {
-  process.send?.(answer(message));
-});
+serveToken((token, kwp) => ({ operations: operationsOn(token, kwp) }));

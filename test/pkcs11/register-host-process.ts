@@ -1,4 +1,3 @@
-import { Failure } from "../../packages/server/src/core/errors.ts";
 import type { Vp } from "../../packages/server/src/core/ids.ts";
 import { DEFAULT_GROUP } from "../../packages/server/src/core/ids.ts";
 import type { KekBatchRow, PeerKey } from "../../packages/server/src/core/unit/crypto-unit.ts";
@@ -11,10 +10,9 @@ import { masterKeyPair } from "../../packages/server/src/units/pkcs11/token/key-
 import { MasterKeys } from "../../packages/server/src/units/pkcs11/token/master-keys.ts";
 import type { Attributes, ObjectHandle } from "../../packages/server/src/units/pkcs11/token/module.ts";
 import { template } from "../../packages/server/src/units/pkcs11/token/module.ts";
-import { TokenSession } from "../../packages/server/src/units/pkcs11/token/token-session.ts";
+import type { TokenSession } from "../../packages/server/src/units/pkcs11/token/token-session.ts";
 import { UnitKey } from "../../packages/server/src/units/pkcs11/token/unit-key.ts";
-import type { Answer } from "./key-host-process.ts";
-import type { TestToken } from "./tokens.ts";
+import { serveToken } from "./serve-token.ts";
 
 /*
  * A process that works on the master keys of one token as its parent says, and does to its objects what happens to objects
@@ -22,15 +20,6 @@ import type { TestToken } from "./tokens.ts";
  */
 
 export type RegisterOperations = ReturnType<typeof operationsOn>;
-
-export type RegisterHostStart = Pick<TestToken, "module" | "libraryParameters" | "label" | "pin"> & {
-  readonly kwp: number;
-};
-
-export interface RegisterCall {
-  readonly operation: keyof RegisterOperations;
-  readonly given: readonly unknown[];
-}
 
 const SCOPE = { group: DEFAULT_GROUP, type: "WK", isClonable: true } as const;
 
@@ -110,29 +99,7 @@ function operationsOn(token: TokenSession, masterKeys: MasterKeys, kwp: number) 
   };
 }
 
-let token: TokenSession;
-let operations: RegisterOperations;
-
-function start({ module, libraryParameters, label, pin, kwp }: RegisterHostStart): void {
-  token = new TokenSession({ path: module, libraryParameters }, { label }, Buffer.from(pin), () =>
-    masterKeys.lost(),
-  );
+serveToken((token, kwp) => {
   const masterKeys = new MasterKeys(token, SCOPE);
-  token.open();
-  operations = operationsOn(token, masterKeys, kwp);
-}
-
-function answer(message: RegisterCall | RegisterHostStart): Answer {
-  try {
-    if ("module" in message) return { value: start(message) };
-    const run = operations[message.operation] as (...given: readonly unknown[]) => unknown;
-    return { value: token.run(() => run(...message.given)) };
-  } catch (error) {
-    if (error instanceof Failure) return { failure: error.code };
-    return { error: String(error) };
-  }
-}
-
-process.on("message", (message: RegisterCall | RegisterHostStart) => {
-  process.send?.(answer(message));
+  return { operations: operationsOn(token, masterKeys, kwp), lose: () => masterKeys.lost() };
 });

@@ -13,7 +13,7 @@ export type RsaScheme = "pss" | "pkcs1";
 const MODULUS_BYTES = 384;
 
 /** RFC 8017 §9.2, note 1: DER of DigestInfo in front of the digest. */
-export const DIGEST_INFO: Readonly<Record<RsaHash, Buffer>> = {
+const DIGEST_INFO: Readonly<Record<RsaHash, Buffer>> = {
   sha256: Buffer.from("3031300d060960864801650304020105000420", "hex"),
   sha384: Buffer.from("3041300d060960864801650304020205000430", "hex"),
   sha512: Buffer.from("3051300d060960864801650304020305000440", "hex"),

@@ -15,10 +15,11 @@ import { shownVp } from "../../../core/ids.ts";
 import type { CloneRequest, PeerKey } from "../../../core/unit/crypto-unit.ts";
 import { importInto } from "../../../core/unit/registers.ts";
 import type { RegisterReading, Registers } from "../../../core/unit/registers.ts";
-import { CKA, CKG, CKK, CKM, CKO, CKZ_DATA_SPECIFIED, PARAMETER } from "./cryptoki.ts";
+import { CKA, CKK, CKM, CKO } from "./cryptoki.ts";
 import { masterKeyPair } from "./key-templates.ts";
+import { rsaOaep } from "./mechanisms.ts";
 import type { MasterKeys, MasterKeyScope, PairInUse } from "./master-keys.ts";
-import type { Attributes, Mechanism, ObjectHandle } from "./module.ts";
+import type { Attributes, ObjectHandle } from "./module.ts";
 import { template, TokenError } from "./module.ts";
 import { isGeneration } from "./register-labels.ts";
 import { AMBIGUOUS } from "./return-codes.ts";
@@ -97,7 +98,7 @@ export class MasterKeyClones {
         `the master key in ${register} of unit ${route.sender} was put there so that it cannot leave its token`,
       );
     const hash = hashOf(route);
-    const wrap = (key: ObjectHandle) => module.wrap(session, oaepBy(hash), peer, key, OAEP_LIMIT_BYTES);
+    const wrap = (key: ObjectHandle) => module.wrap(session, rsaOaep(hash), peer, key, OAEP_LIMIT_BYTES);
     const clone = { hash, generation, keys: [wrap(wrapping), wrap(mac)] } as const;
     return writeCloneInTwo(clone, this.#proof(mac, route, clone));
   }
@@ -136,7 +137,7 @@ export class MasterKeyClones {
     const unwrap = (blob: Uint8Array, half: Attributes) => {
       // The length is that of the wrapped value, and may not be said.
       const key = template({ ...half, TOKEN: false }).filter(({ type }) => type !== CKA.VALUE_LEN);
-      return module.unwrap(session, oaepBy(hash), own, blob, key);
+      return module.unwrap(session, rsaOaep(hash), own, blob, key);
     };
     try {
       const wrapping = unwrap(first, aes);
@@ -186,12 +187,6 @@ export class MasterKeyClones {
     const { module, session } = this.#token;
     for (const key of [wrapping, mac]) module.destroyObject(session, key);
   }
-}
-
-function oaepBy(hash: OaepHash): Mechanism {
-  const [hashAlg, mgf] = hash === "sha1" ? [CKM.SHA_1, CKG.MGF1_SHA1] : [CKM.SHA256, CKG.MGF1_SHA256];
-  const parameter = { type: PARAMETER.RSA_OAEP, hashAlg, mgf, source: CKZ_DATA_SPECIFIED };
-  return { mechanism: CKM.RSA_PKCS_OAEP, parameter };
 }
 
 /** @throws Failure `unit-lacks-ability` for form 1: a token wraps one key at a time. */

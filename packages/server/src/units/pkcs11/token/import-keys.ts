@@ -2,10 +2,10 @@ import { kwpLengthBytes } from "../../../core/crypto/aes-kwp.ts";
 import type { ImportAlgorithm } from "../../../core/crypto/import-wrap.ts";
 import { Failure } from "../../../core/errors.ts";
 import type { WrappedForImport } from "../../../core/unit/crypto-unit.ts";
-import { CKA, CKM } from "./cryptoki.ts";
+import { CKA } from "./cryptoki.ts";
 import { RSA_3072 } from "./key-pair-kinds.ts";
 import { IMPORT_WRAPPING_KEY, MATERIAL_IN_TRANSIT, MATERIAL_IN_USE } from "./key-templates.ts";
-import { rsaOaepSha256 } from "./mechanisms.ts";
+import { rsaOaep } from "./mechanisms.ts";
 import type { ObjectHandle, Template } from "./module.ts";
 import { unwrappable } from "./refusable.ts";
 import type { TokenSession } from "./token-session.ts";
@@ -32,8 +32,6 @@ interface ImportKey {
  * algorithms are those of core/crypto/import-wrap.ts.
  */
 export class TokenImportKeys {
-  /** What a token must have for this, beside AES-KWP. */
-  static readonly MECHANISMS: readonly number[] = [CKM.RSA_PKCS_KEY_PAIR_GEN, CKM.RSA_PKCS_OAEP];
   readonly #token: TokenSession;
   readonly #keys: WrappedKeys;
   readonly #pairs: WrappedKeyPairs;
@@ -85,7 +83,7 @@ export class TokenImportKeys {
     const { module, session } = this.#token;
     return this.#of256Bits(
       unwrappable(this.#token, control, () =>
-        module.unwrap(session, rsaOaepSha256(), privateKey, wrapped, attributes),
+        module.unwrap(session, rsaOaep("sha256"), privateKey, wrapped, attributes),
       ),
     );
   }

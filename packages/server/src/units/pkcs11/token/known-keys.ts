@@ -1,9 +1,10 @@
 import { constants, createPublicKey, publicEncrypt } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { OaepHash } from "../../../core/crypto/master-key-clone.ts";
-import { CKA, CKG, CKM, CKZ_DATA_SPECIFIED, PARAMETER } from "./cryptoki.ts";
+import { CKA, CKM } from "./cryptoki.ts";
 import { KEK_IN_USE } from "./key-templates.ts";
-import type { Mechanism, ObjectHandle, Pkcs11Module, Session, Template } from "./module.ts";
+import { rsaOaep } from "./mechanisms.ts";
+import type { ObjectHandle, Pkcs11Module, Session, Template } from "./module.ts";
 import { template, TokenError } from "./module.ts";
 import type { KeyPair } from "./proof.ts";
 import { elsewhere } from "./proof.ts";
@@ -37,7 +38,7 @@ export function findKnownKeys(
     (at, value, attributes) => {
       const { publicKey, privateKey } = rsaPair();
       const wrapped = encryptOaep(hash, rsaPublicKey(module, at, publicKey), value);
-      return module.unwrap(at, oaep(hash), privateKey, wrapped, attributes);
+      return module.unwrap(at, rsaOaep(hash), privateKey, wrapped, attributes);
     };
   const refusal = refusalOf(inClear, session);
   if (!refusal) return { put: inClear, remark: "" };
@@ -55,14 +56,6 @@ function refusalOf(put: KnownKeys, session: Session): TokenError | undefined {
     if (error instanceof TokenError) return error;
     throw error;
   }
-}
-
-/** RSAES-OAEP with this hash, MGF1 with the same one, and an empty label (RFC 8017 §7.1). */
-export function oaep(hash: OaepHash): Mechanism {
-  const hashAlg = { sha1: CKM.SHA_1, sha256: CKM.SHA256 }[hash];
-  const mgf = { sha1: CKG.MGF1_SHA1, sha256: CKG.MGF1_SHA256 }[hash];
-  const parameter = { type: PARAMETER.RSA_OAEP, hashAlg, mgf, source: CKZ_DATA_SPECIFIED };
-  return { mechanism: CKM.RSA_PKCS_OAEP, parameter };
 }
 
 export function encryptOaep(oaepHash: OaepHash, key: KeyObject, value: Uint8Array): Buffer {

@@ -28,14 +28,6 @@ const SUITE_INSIDE = 3;
  * others' payloads with message keys that the token computes: such a key is in the memory of this process for its one message.
  */
 export class TokenMaterials {
-  /** What a token must have for this, beside AES-KWP. */
-  static readonly MECHANISMS: readonly number[] = [
-    CKM.AES_KEY_GEN,
-    CKM.AES_CBC_ENCRYPT_DATA,
-    CKM.AES_GCM,
-    CKM.AES_ECB,
-    CKM.SHA256_HMAC,
-  ];
   readonly #token: TokenSession;
   readonly #keys: WrappedKeys;
 

@@ -1,9 +1,10 @@
 import type pkcs11js from "pkcs11js";
+import type { OaepHash } from "../../../core/crypto/master-key-clone.ts";
 import { CKG, CKM, CKZ_DATA_SPECIFIED, PARAMETER } from "./cryptoki.ts";
 import type { Mechanism } from "./module.ts";
 import { asBuffer } from "./module.ts";
 
-/** Mechanisms that take a parameter, in the form of the binding. */
+/* Mechanisms that take a parameter, in the form of the binding: the probe proves those that are used. */
 
 /** IV of 12 bytes, tag of 16. */
 export function aesGcm(iv: Uint8Array, aad: Uint8Array): Mechanism {
@@ -23,14 +24,14 @@ export function aesCbcEncryptData(iv: Uint8Array, data: Uint8Array): Mechanism {
   return { mechanism: CKM.AES_CBC_ENCRYPT_DATA, parameter };
 }
 
-/** RSAES-OAEP with SHA-256, MGF1 with SHA-256 and an empty label (RFC 8017 §7.1). */
-export function rsaOaepSha256(): Mechanism {
-  const parameter: pkcs11js.RsaOAEP = {
-    type: PARAMETER.RSA_OAEP,
-    hashAlg: CKM.SHA256,
-    mgf: CKG.MGF1_SHA256,
-    source: CKZ_DATA_SPECIFIED,
-  };
+const OAEP = {
+  sha1: { hashAlg: CKM.SHA_1, mgf: CKG.MGF1_SHA1 },
+  sha256: { hashAlg: CKM.SHA256, mgf: CKG.MGF1_SHA256 },
+} as const satisfies Record<OaepHash, object>;
+
+/** RSAES-OAEP with this hash, MGF1 with the same one, and an empty label (RFC 8017 §7.1). */
+export function rsaOaep(hash: OaepHash): Mechanism {
+  const parameter: pkcs11js.RsaOAEP = { type: PARAMETER.RSA_OAEP, ...OAEP[hash], source: CKZ_DATA_SPECIFIED };
   return { mechanism: CKM.RSA_PKCS_OAEP, parameter };
 }
 

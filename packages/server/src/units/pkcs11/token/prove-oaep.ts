@@ -5,7 +5,8 @@ import type { OaepHash } from "../../../core/crypto/master-key-clone.ts";
 import type { ProofName } from "../token-facts.ts";
 import { CKK, CKM, CKO } from "./cryptoki.ts";
 import { KEK_IN_TRANSIT, KEK_IN_USE } from "./key-templates.ts";
-import { encryptOaep, oaep, rsaPublicKey } from "./known-keys.ts";
+import { encryptOaep, rsaPublicKey } from "./known-keys.ts";
+import { rsaOaep } from "./mechanisms.ts";
 import { KEY_WRAP } from "./known-answers.ts";
 import type { ObjectHandle, Template } from "./module.ts";
 import { template } from "./module.ts";
@@ -70,7 +71,7 @@ function proveEncryption({ module, session, knownKey }: Bench, hashName: OaepHas
     }),
   );
   const key = knownKey(KEY_WRAP.key, KEK_IN_TRANSIT);
-  const wrapped = module.wrap(session, oaep(hashName), peer, key, RSA_2048_BYTES);
+  const wrapped = module.wrap(session, rsaOaep(hashName), peer, key, RSA_2048_BYTES);
   const options = { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: hashName };
   const opened = elsewhere("a key for another token", () => privateDecrypt(options, wrapped));
   expectSame("a key for another token", opened, KEY_WRAP.key);
@@ -86,7 +87,7 @@ function proveDecryption(
   const { module, session, rsaPair } = bench;
   const publicKey = rsaPublicKey(module, session, rsaPair().publicKey);
   const wrapped = encryptOaep(hashName, publicKey, KEY_WRAP.key);
-  const unwrap = (blob: Buffer) => module.unwrap(session, oaep(hashName), privateKey, blob, attributes);
+  const unwrap = (blob: Buffer) => module.unwrap(session, rsaOaep(hashName), privateKey, blob, attributes);
   const key = unwrap(wrapped);
   expectSame("a key from elsewhere", digestOf(bench, key), DIGEST);
   expectRefused("a changed key from elsewhere", () => unwrap(flipped(wrapped, RSA_2048_BYTES - 1)));

@@ -1,7 +1,8 @@
 import { createCipheriv } from "node:crypto";
-import { CKM, PARAMETER } from "./cryptoki.ts";
+import { CKM } from "./cryptoki.ts";
 import { CBC_AND_ECB, GCM, HMAC } from "./known-answers.ts";
-import type { Mechanism, ObjectHandle } from "./module.ts";
+import { aesCbcEncryptData, aesGcm } from "./mechanisms.ts";
+import type { ObjectHandle } from "./module.ts";
 import { DERIVED_MESSAGE_KEY, DERIVING_KEY, MAC_KEY, MESSAGE_KEY } from "./probe-templates.ts";
 
 import type { Bench, Proof } from "./proof.ts";
@@ -42,11 +43,7 @@ export const CBC_DERIVATION_PROOF: Proof = {
     const { module, session, knownKey } = bench;
     const { iv, data } = CBC_AND_ECB;
     const key = knownKey(CBC_AND_ECB.key, DERIVING_KEY);
-    const mechanism = {
-      mechanism: CKM.AES_CBC_ENCRYPT_DATA,
-      parameter: { type: PARAMETER.AES_CBC, iv, data },
-    };
-    const messageKey = module.derive(session, mechanism, key, DERIVED_MESSAGE_KEY);
+    const messageKey = module.derive(session, aesCbcEncryptData(iv, data), key, DERIVED_MESSAGE_KEY);
     expectSensitive(bench, "a derived key", messageKey, false);
     proveGcm(bench, messageKey, sealedByNode(CBC_AND_ECB.cbc));
   },
@@ -69,7 +66,7 @@ export const ECB_PROOF: Proof = {
  * none for one that never changes.
  */
 function proveGcm({ module, session }: Bench, key: ObjectHandle, sealed: Buffer): void {
-  const by = gcm(GCM.aad);
+  const by = aesGcm(GCM.iv, GCM.aad);
   expectSame("the ciphertext", module.encrypt(session, by, key, GCM.plaintext, TAG_BYTES), sealed);
   expectSame("the plaintext", module.decrypt(session, by, key, sealed), GCM.plaintext);
   for (const [what, at] of [
@@ -78,13 +75,8 @@ function proveGcm({ module, session }: Bench, key: ObjectHandle, sealed: Buffer)
   ] as const)
     expectRefused(what, () => module.decrypt(session, by, key, flipped(sealed, at)));
   expectRefused("a ciphertext under other additional data", () =>
-    module.decrypt(session, gcm(flipped(GCM.aad, 0)), key, sealed),
+    module.decrypt(session, aesGcm(GCM.iv, flipped(GCM.aad, 0)), key, sealed),
   );
-}
-
-function gcm(aad: Buffer): Mechanism {
-  const parameter = { type: PARAMETER.AES_GCM_V240, iv: GCM.iv, ivBits: 96, aad, tagBits: 8 * TAG_BYTES };
-  return { mechanism: CKM.AES_GCM, parameter };
 }
 
 function sealedByNode(key: Uint8Array): Buffer {
