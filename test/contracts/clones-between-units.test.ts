@@ -74,7 +74,9 @@ describe.each(PAIRS)("%s and %s, form %s", (token, other, form) => {
         using kek = await to.keks.open(await newKek(from, vp));
         expect(kek.unit).toBe(to.description.address satisfies UnitAddress);
         for (const maker of [from, from, to, to, from]) await change(maker, maker === from ? to : from, form);
-        expect(await reading(to)).toEqual(await reading(from));
+        // Only a token counts.
+        const [there, here] = [await reading(to), await reading(from)];
+        expect({ ...there, generations: undefined }).toEqual({ ...here, generations: undefined });
       }
     },
     60_000,

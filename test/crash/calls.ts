@@ -76,6 +76,7 @@ const STORE_KINDS: { readonly [N in WriteName]: Kinds<StoreInput<N>> } = {
     ({ state }) => state,
   ),
   removeUnit: ONE,
+  noteGeneration: ONE,
   createFence: ONE,
   openChange: kinds({ forward: true, restore: true }, ({ change }) =>
     change.restores === undefined ? "forward" : "restore",
@@ -179,6 +180,7 @@ export const NEVER_CALLED: Readonly<Record<string, string>> = {
 /** Writes at which another test kills the daemon, because no client can work beside them. */
 export const KILLED_ELSEWHERE: Readonly<Record<string, string>> = {
   "store.acceptRollback": "test/crash/restore.test.ts: nothing else is written before it",
+  "store.noteGeneration": "test/e2e/older-database.test.ts: units in software count no master keys",
   "store.markRollback": "test/crash/anchors.test.ts: the database is an older one",
 };
 

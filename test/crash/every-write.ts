@@ -40,7 +40,8 @@ export const CHANGES_AFTERWARDS = ["PURGED", "DONE", "CANCELED"];
 
 /**
  * A first start writes it, or that of a newer release, and a daemon that does not start says so; or a failure of the
- * machine has to come first, or a restore (restore.test.ts), or an older database (anchors.test.ts).
+ * machine has to come first, or a restore (restore.test.ts), or an older database (anchors.test.ts), or a token
+ * (test/e2e/older-database.test.ts).
  */
 export const NOT_AMONG_THEM = [
   "acceptRollback",
@@ -48,4 +49,5 @@ export const NOT_AMONG_THEM = [
   "createFence",
   "dropLeases",
   "markRollback",
+  "noteGeneration",
 ];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { UnitAddress } from "../../../packages/server/src/core/ids.ts";
-import { DEFAULT_GROUP } from "../../../packages/server/src/core/ids.ts";
+import { DEFAULT_GROUP, DEFAULT_TYPE } from "../../../packages/server/src/core/ids.ts";
 import { addressOf } from "../../model/arbitrary-facts.ts";
 import { present } from "../crypto-unit-contract.ts";
 import { unit } from "./samples.ts";
@@ -29,6 +29,25 @@ export function unitsContract(rig: StoreRig): void {
       const address: UnitAddress = present(left).address;
       expect(await rig.store.removeUnit({ address })).toBe("last-serving");
       expect(await take(1)).not.toBe("done");
+    });
+
+    test("the highest generation of each unit is kept, and forgotten with the unit", async () => {
+      await addUnits(2);
+      const noted = (i: number, generation: number) => ({
+        unit: addressOf(i),
+        type: DEFAULT_TYPE,
+        generation,
+      });
+      for (const [i, generation] of [
+        [1, 2],
+        [2, 5],
+        [1, 3],
+        [1, 1],
+      ] as const)
+        await rig.store.noteGeneration(noted(i, generation));
+      expect(await rig.store.listGenerations({})).toEqual([noted(1, 3), noted(2, 5)]);
+      await rig.store.removeUnit({ address: addressOf(1) });
+      expect(await rig.store.listGenerations({})).toEqual([noted(2, 5)]);
     });
 
     test("a unit's state changes only from where it is", async () => {

@@ -8,6 +8,7 @@ export const BACKUP_TABLES = {
   fences: ["id"],
   master_keys: ["id"],
   units: ["address"],
+  register_generations: ["unit", "type"],
   projects: ["n"],
   keks: ["n"],
   keys: ["n"],

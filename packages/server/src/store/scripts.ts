@@ -59,7 +59,14 @@ import {
   listTokens,
   revokeToken,
 } from "./queries/tokens.ts";
-import { addUnit, listUnits, removeUnit, setUnitState } from "./queries/units.ts";
+import {
+  addUnit,
+  listGenerations,
+  listUnits,
+  noteGeneration,
+  removeUnit,
+  setUnitState,
+} from "./queries/units.ts";
 
 /**
  * Every call of the store by name, so that it can be run in another thread, counted, or made to fail. `read` is short
@@ -129,6 +136,9 @@ export const SCRIPTS = {
   listUnits: read(listUnits),
   setUnitState: write(recorded(setUnitState)),
   removeUnit: write(recorded(removeUnit)),
+  // Before a rollback is accepted.
+  noteGeneration: writeAlways(noteGeneration),
+  listGenerations: read(listGenerations),
 
   createFence: write(recorded(createFence)),
   readFence: read(readFence),

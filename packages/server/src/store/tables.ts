@@ -62,6 +62,7 @@ export interface Tables {
     public_key: Uint8Array;
     added_at_ms: number;
   };
+  register_generations: { unit: string; type: string; generation: number };
   changes: ChangeTable;
   change_history: {
     n: Generated<number>;

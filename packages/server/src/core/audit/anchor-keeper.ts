@@ -1,5 +1,4 @@
 import type { Clock } from "../clock.ts";
-import { uuid } from "../crypto/random.ts";
 import type { Failure } from "../errors.ts";
 import { isFailure } from "../errors.ts";
 import type { UnitAddress } from "../ids.ts";
@@ -7,14 +6,17 @@ import { DEFAULT_GROUP } from "../ids.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { AuditFaultFound } from "../ports/audit-log.ts";
 import type { RollbackStore } from "../ports/rollback-store.ts";
+import type { UnitStore } from "../ports/store.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import type { AnchoredHead, Anchors } from "../unit/anchors.ts";
 import { olderThan, withHeads } from "../unit/anchors.ts";
 import type { AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { isReachable } from "../unit/attached-units.ts";
 import type { CryptoUnit } from "../unit/crypto-unit.ts";
+import { describeUnseenGeneration, noteFirstGenerations, noteGenerations } from "../unit/generations.ts";
 import type { ClaimedHead, KeptAnchors } from "./kept-anchors.ts";
 import { describeMissing, describeOlder, joinAnchors } from "./kept-anchors.ts";
+import { markRolledBack } from "./mark-rolled-back.ts";
 
 /** A unit that keeps nothing is tried again after this time, if no signature comes before. */
 const RETRY_MS = 10_000;
@@ -24,7 +26,8 @@ export type FindMissing = (heads: readonly ClaimedHead[]) => Promise<readonly Cl
 
 export interface AnchorKeeperPorts {
   readonly units: AttachedUnits;
-  readonly store: Pick<RollbackStore, "readRollback" | "readMoment" | "markRollback">;
+  readonly store: Pick<RollbackStore, "readRollback" | "readMoment" | "markRollback"> &
+    Pick<UnitStore, "noteGeneration" | "listGenerations">;
   readonly alarms: Alarms;
   readonly clock: Clock;
   /** Hears of what is worth a line of the log, and no alarm. */
@@ -82,7 +85,9 @@ export class AnchorKeeper {
     this.#claimed = joined.heads;
     for (const unit of joined.behind) this.#ports.note(`crypto unit ${unit} has older anchors than others`);
     const older = await this.#olderStore(kept);
-    if (older !== undefined && !isMarked) await this.#mark(`found ${older}`);
+    if (isMarked) return;
+    if (older !== undefined) await this.#mark(`found ${older}`);
+    else await noteFirstGenerations(this.#ports.store, this.#ports.units.all());
   }
 
   /** When the audit log is open: the same for its file. Signed heads are anchored from then on. */
@@ -143,6 +148,7 @@ export class AnchorKeeper {
     const [failure] = failures;
     if (failure && isClaimed && failures.every((one) => one !== undefined)) throw failure;
     for (const [i, { unit }] of able.entries()) if (!failures[i]) this.#known.add(unit);
+    for (const unit of this.#ports.units.all().filter(isReachable)) await noteGenerations(store, unit);
     this.#anchored = next;
     this.#signed = [];
     return epoch;
@@ -271,7 +277,10 @@ export class AnchorKeeper {
   }
 
   async #olderStore(kept: readonly KeptAnchors[]): Promise<string | undefined> {
-    return describeOlder(await this.#ports.store.readMoment({}), kept);
+    const { store, units } = this.#ports;
+    return (
+      describeOlder(await store.readMoment({}), kept) ?? (await describeUnseenGeneration(store, units.all()))
+    );
   }
 
   /** Whether the log has not all of these, which is marked then. */
@@ -286,11 +295,7 @@ export class AnchorKeeper {
     return this.#mark(`found without what crypto unit ${unit} had seen of it: ${message}`);
   }
 
-  async #mark(reason: string): Promise<void> {
-    const { store, alarms, clock } = this.#ports;
-    const end = "it is read-only until somebody has accepted that with `claviger store accept-rollback`";
-    alarms.raise("anchor-missing", `the database was ${reason}; ${end}`);
-    const mark = { id: uuid(), state: "standing" as const, reason, asOfMs: undefined };
-    await store.markRollback({ mark: { ...mark, markedAtMs: clock.nowMs() } });
+  #mark(reason: string): Promise<void> {
+    return markRolledBack(this.#ports, reason);
   }
 }

@@ -8,6 +8,7 @@ import type { Store } from "../ports/store.ts";
 import type { WorkOrder } from "../ports/change-store.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import type { AttachedUnits } from "../unit/attached-units.ts";
+import { noteGenerations } from "../unit/generations.ts";
 import { noteRecords } from "../unit/note-records.ts";
 import { CLAVIGER, watchUnits } from "../unit/watch-units.ts";
 import { advanceChange, readChange } from "./advance-change.ts";
@@ -219,6 +220,7 @@ export class ChangeRunner {
     await this.withoutActivation(async () => {
       const { state } = await readChange({ store }, change.id);
       if (state !== change.state) return;
+      await noteGenerations(store, units.reachable(unit));
       await units.execute(unit, { verb: "activate", type: change.type, vp: change.to });
     });
     return true;

@@ -7,6 +7,7 @@ import type { UnitStore } from "../ports/store.ts";
 import type { ChangeStore } from "../ports/change-store.ts";
 import type { AttachedUnit, AttachedUnits, ReachableUnit } from "../unit/attached-units.ts";
 import { readingOf } from "../unit/attached-units.ts";
+import { noteGenerations } from "../unit/generations.ts";
 import { noteRecords } from "../unit/note-records.ts";
 import type { RegisterReading } from "../unit/registers.ts";
 import { requireNoRollback } from "./require-no-rollback.ts";
@@ -32,6 +33,7 @@ export async function readmitUnit(
   await units.refresh(input.address);
   const unit = units.reachable(input.address);
   if (unit.record.state === "serving") return unit;
+  await noteGenerations(store, unit);
   for (const fence of await store.listFences({})) {
     if (fence.group !== unit.record.group) continue;
     const change = fence.openChange && (await store.readChange({ id: fence.openChange }));

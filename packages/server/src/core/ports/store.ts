@@ -4,6 +4,7 @@ import type {
   ImportTokenId,
   KekId,
   KeyId,
+  MasterKeyType,
   PrincipalId,
   ProjectId,
   TokenId,
@@ -194,6 +195,13 @@ export interface UnitRecord {
   readonly addedAtMs: number;
 }
 
+/** How far a unit had come in counting its master keys when the database last heard of it (unit/generations.ts). */
+export interface SeenGeneration {
+  readonly unit: UnitAddress;
+  readonly type: MasterKeyType;
+  readonly generation: number;
+}
+
 export interface UnitStore {
   addUnit(input: Audited & { unit: UnitRecord }): Promise<"added" | "address-taken">;
   listUnits(input: Record<string, never>): Promise<readonly UnitRecord[]>;
@@ -210,6 +218,9 @@ export interface UnitStore {
       by: string;
     },
   ): Promise<"done" | "state-differs" | "last-serving">;
-  /** Forgets also what was opened on it: another unit may come in its place. */
+  /** Forgets also what was opened and seen on it: another unit may come in its place. */
   removeUnit(input: Audited & { address: UnitAddress }): Promise<"removed" | "last-serving">;
+  /** A lower one than is kept changes nothing. */
+  noteGeneration(input: SeenGeneration): Promise<void>;
+  listGenerations(input: Record<string, never>): Promise<readonly SeenGeneration[]>;
 }

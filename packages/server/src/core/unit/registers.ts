@@ -34,6 +34,11 @@ export interface RegisterReading {
   readonly NEW: { readonly state: NewState; readonly vp: Vp | undefined };
   readonly CURRENT: { readonly state: HeldState; readonly vp: Vp | undefined };
   readonly OLD: { readonly state: HeldState; readonly vp: Vp | undefined };
+  /**
+   * Where a unit counts its master keys: the number of each that it holds. One that becomes CURRENT has a higher one than
+   * all that were CURRENT before it.
+   */
+  readonly generations?: Readonly<Partial<Record<RegisterName, number>>>;
   /** Those whose master key was made so that it never leaves its unit; without it, none. */
   readonly notClonable?: readonly RegisterName[];
 }

@@ -1,23 +1,30 @@
+import { markRolledBack } from "../audit/mark-rolled-back.ts";
+import type { Clock } from "../clock.ts";
 import type { OpenedMaterials } from "../hierarchy/opened-materials.ts";
 import { shownVp } from "../ids.ts";
 import type { Alarms } from "../ports/alarms.ts";
 import type { UnitStore } from "../ports/store.ts";
 import type { ChangeStore } from "../ports/change-store.ts";
+import type { RollbackStore } from "../ports/rollback-store.ts";
 import type { AttachedUnits, ReachableUnit } from "./attached-units.ts";
 import { readingOf } from "./attached-units.ts";
+import { describeUnseenGeneration } from "./generations.ts";
 
 /** Who sets unit states when it is no person. */
 export const CLAVIGER = "claviger";
 
 export interface WatchPorts {
-  readonly store: Pick<ChangeStore, "listFences"> & Pick<UnitStore, "setUnitState">;
+  readonly store: Pick<ChangeStore, "listFences"> &
+    Pick<UnitStore, "setUnitState" | "listGenerations"> &
+    Pick<RollbackStore, "readRollback" | "markRollback">;
   readonly units: AttachedUnits;
   readonly materials: OpenedMaterials;
   readonly alarms: Alarms;
+  readonly clock: Clock;
 }
 
 /**
- * Reads the registers of all units again. A unit that serves while its CURRENT is not the master key of its group is
+ * Reads the registers of all units again, and compares what they count with what the database has seen. A unit that serves while its CURRENT is not the master key of its group is
  * taken out, as long as another one serves; while a change is open, the change tends its units itself.
  */
 export async function watchUnits(ports: WatchPorts): Promise<void> {
@@ -46,4 +53,8 @@ export async function watchUnits(ports: WatchPorts): Promise<void> {
       ports.materials.dropUnit(address);
     }
   }
+  // Those that did not answer at the start were not compared with the database yet.
+  const unseen = await describeUnseenGeneration(ports.store, ports.units.all());
+  if (unseen !== undefined && !(await ports.store.readRollback({})))
+    await markRolledBack(ports, `found ${unseen}`);
 }

@@ -8,6 +8,7 @@ import { keyLifecycle } from "./0003-key-lifecycle.ts";
 import { audit } from "./0004-audit.ts";
 import { backup } from "./0005-backup.ts";
 import { identities } from "./0006-identities.ts";
+import { registerGenerations } from "./0007-register-generations.ts";
 
 interface Migration {
   readonly id: number;
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { id: 4, name: "audit", statements: audit },
   { id: 5, name: "backup", statements: backup },
   { id: 6, name: "identities", statements: identities },
+  { id: 7, name: "register-generations", statements: registerGenerations },
 ];
 
 export const NEWEST_SCHEMA = Math.max(...MIGRATIONS.map(({ id }) => id));

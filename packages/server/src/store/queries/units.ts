@@ -1,5 +1,5 @@
-import type { GroupName, UnitAddress } from "../../core/ids.ts";
-import type { UnitRecord, UnitState } from "../../core/ports/store.ts";
+import type { GroupName, MasterKeyType, UnitAddress } from "../../core/ids.ts";
+import type { SeenGeneration, UnitRecord, UnitState } from "../../core/ports/store.ts";
 import type { QueryBuilder, Script } from "../script.ts";
 import { all, hold, run } from "../script.ts";
 
@@ -78,5 +78,29 @@ export function* removeUnit(
   if (yield* isLastServing(db, input.address)) return "last-serving";
   yield* run(db.deleteFrom("units").where("address", "=", input.address));
   yield* run(db.deleteFrom("sweeps").where("unit", "=", input.address));
+  yield* run(db.deleteFrom("register_generations").where("unit", "=", input.address));
   return "removed";
+}
+
+export function* noteGeneration(db: QueryBuilder, { unit, type, generation }: SeenGeneration): Script<void> {
+  yield* run(
+    db
+      .insertInto("register_generations")
+      .values({ unit, type, generation })
+      .onConflict((conflict) =>
+        conflict
+          .columns(["unit", "type"])
+          .doUpdateSet({ generation })
+          .where("register_generations.generation", "<", generation),
+      ),
+  );
+}
+
+export function* listGenerations(db: QueryBuilder): Script<readonly SeenGeneration[]> {
+  const rows = yield* all(db.selectFrom("register_generations").selectAll().orderBy("unit").orderBy("type"));
+  return rows.map(({ unit, type, generation }) => ({
+    unit: unit as UnitAddress,
+    type: type as MasterKeyType,
+    generation,
+  }));
 }

@@ -75,7 +75,15 @@ export class MasterKeys {
       return held !== undefined && !module.isSet(session, held.pair.wrapping, CKA.EXTRACTABLE);
     };
     const notClonable = REGISTER_NAMES.filter(stays);
-    return { ...readRegisters(registers), ...(notClonable.length > 0 && { notClonable }) };
+    const numbered = REGISTER_NAMES.flatMap((name): [RegisterName, number][] => {
+      const held = registers[name];
+      return held ? [[name, held.pair.generation]] : [];
+    });
+    return {
+      ...readRegisters(registers),
+      ...(numbered.length > 0 && { generations: Object.fromEntries(numbered) }),
+      ...(notClonable.length > 0 && { notClonable }),
+    };
   }
 
   /** @throws Failure `register-state`, `register-pattern-mismatch`, `unit-token-damaged`; nothing has changed then. */
