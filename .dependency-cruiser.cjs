@@ -117,6 +117,19 @@ module.exports = {
       npm("kysely", "pg"),
     ]),
     only(
+      "barbican-imports-core",
+      "What reads configuration, database and dumps of a Barbican imports core and the clients of databases.",
+      `${SERVER}barbican/`,
+      [`${SERVER}(core|barbican)/`, npm("pg", "mysql2")],
+    ),
+    {
+      name: "mysql2-for-barbican",
+      comment: "Claviger's own store is never on MySQL: only a Barbican is.",
+      severity: "error",
+      from: { path: "^packages/", pathNot: [`${SERVER}barbican/`, TEST] },
+      to: { path: npm("mysql2") },
+    },
+    only(
       "identity-imports-core",
       "The adapter of the identity provider imports core and jose.",
       `${SERVER}identity/`,
@@ -131,12 +144,12 @@ module.exports = {
     {
       name: "node-sqlite-in-store",
       comment:
-        "SQLite is opened by the store and the audit log; ops/data-folder-lock.ts and units/pkcs11/pin-latch.ts use its lock.",
+        "SQLite is opened by the store, the audit log and for a Barbican; ops/data-folder-lock.ts and units/pkcs11/pin-latch.ts use its lock.",
       severity: "error",
       from: {
         path: "^packages/",
         pathNot: [
-          `${SERVER}(store|audit)/`,
+          `${SERVER}(store|audit|barbican)/`,
           `${SERVER}(ops/data-folder-lock|units/pkcs11/pin-latch)\\.ts$`,
           TEST,
         ],

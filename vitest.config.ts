@@ -7,7 +7,13 @@ export default defineConfig({
   test: {
     include: ["packages/**/*.test.ts", "test/**/*.test.ts"],
     // What the tests need and this machine may lack, installed where that is allowed.
-    globalSetup: ["test/set-up/postgresql.ts", "test/set-up/pkcs11.ts"],
+    globalSetup: [
+      "test/set-up/postgresql.ts",
+      "test/set-up/pkcs11.ts",
+      "test/set-up/barbican.ts",
+      "test/set-up/mariadb.ts",
+      "test/set-up/sqlite3.ts",
+    ],
     pool: "forks",
     maxWorkers: 2,
     // Real key derivation, real fsync and real processes take their time, more so on a busy machine.

@@ -6,8 +6,12 @@
  *   of what came out, destroy both. The master keys are token objects, used through session copies.
  * - gcm: AES-256-GCM of 64 bytes with a 12-byte IV, 100 bytes of AAD and a 16-byte tag, with one key.
  * - derivedGcm: the same, each message with a key of its own by CKM_AES_CBC_ENCRYPT_DATA, destroyed after it.
+ * - barbican, alone and with -b: check the HMAC over a wrapped project KEK, unwrap it under the old MKEK, wrap it under the
+ *   new one, unwrap the new blob, compare both by their check values, destroy both, sign the new blob. All four master keys
+ *   are used through session copies. Its seconds are those of processor time, because what it is compared with is spread
+ *   over several processes.
  *
- * Usage: floor [-i LIBRARY_PARAMETERS] [-n ROWS] [-o OPERATIONS] [-p] MODULE LABEL WRAP_MECHANISM
+ * Usage: floor [-b] [-i LIBRARY_PARAMETERS] [-n ROWS] [-o OPERATIONS] [-p] MODULE LABEL WRAP_MECHANISM
  * With -p, keys of the session are no private objects (CKA_PRIVATE is false). The PIN is the first line of the standard
  * input. Prints one JSON object. What it made is destroyed, also if a call fails.
  */
@@ -29,6 +33,7 @@
 #define MESSAGE_BYTES 64
 #define AAD_BYTES 100
 #define KEY_BYTES 32
+#define HMAC_BYTES 32
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* What NSS calls CK_C_INITIALIZE_ARGS: with its parameters, as text, before pReserved. */
@@ -48,9 +53,15 @@ struct wrapped_kek {
   CK_BYTE check_value[CHECK_VALUE_BYTES];
 };
 
+struct project_key {
+  CK_BYTE blob[WRAPPED_LIMIT];
+  CK_ULONG length;
+  CK_BYTE hmac[HMAC_BYTES];
+};
+
 static CK_FUNCTION_LIST_PTR p11;
 static CK_SESSION_HANDLE session;
-static CK_OBJECT_HANDLE token_objects[2];
+static CK_OBJECT_HANDLE token_objects[4];
 static size_t token_object_count;
 
 static CK_BBOOL yes = CK_TRUE;
@@ -85,11 +96,16 @@ static void check(CK_RV rv, const char *call)
 /* DO(C_Logout(session)) */
 #define DO(call) check(p11->call, #call)
 
-static double seconds(void)
+static double seconds_of(clockid_t clock)
 {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static double seconds(void)
+{
+  return seconds_of(CLOCK_MONOTONIC);
 }
 
 static void load(const char *path, char *library_parameters)
@@ -129,6 +145,16 @@ static void log_in(const char *label)
   check(rv, "C_Login");
 }
 
+/* Of a token object, which is destroyed at the end. */
+static CK_OBJECT_HANDLE session_copy(CK_OBJECT_HANDLE object)
+{
+  token_objects[token_object_count++] = object;
+  CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, sizeof no}};
+  CK_OBJECT_HANDLE copy;
+  DO(C_CopyObject(session, object, template, COUNT(template), &copy));
+  return copy;
+}
+
 /* A master key is a token object; what is returned is its session copy. */
 static CK_OBJECT_HANDLE make_master_key(void)
 {
@@ -141,11 +167,7 @@ static CK_OBJECT_HANDLE make_master_key(void)
   };
   CK_OBJECT_HANDLE object;
   DO(C_GenerateKey(session, &generate_aes, template, COUNT(template), &object));
-  token_objects[token_object_count++] = object;
-  CK_ATTRIBUTE copy_template[] = {{CKA_TOKEN, &no, sizeof no}};
-  CK_OBJECT_HANDLE copy;
-  DO(C_CopyObject(session, object, copy_template, COUNT(copy_template), &copy));
-  return copy;
+  return session_copy(object);
 }
 
 static CK_OBJECT_HANDLE unwrap(CK_OBJECT_HANDLE master_key, CK_BYTE_PTR blob, CK_ULONG length)
@@ -223,6 +245,74 @@ static double measure_rewrap(size_t rows)
   return took;
 }
 
+static CK_OBJECT_HANDLE make_hmac_key(void)
+{
+  CK_MECHANISM generate = {CKM_GENERIC_SECRET_KEY_GEN, NULL, 0};
+  CK_KEY_TYPE generic = CKK_GENERIC_SECRET;
+  CK_ATTRIBUTE template[] = {
+      {CKA_CLASS, &secret_key, sizeof secret_key}, {CKA_KEY_TYPE, &generic, sizeof generic},
+      {CKA_VALUE_LEN, &key_bytes, sizeof key_bytes}, {CKA_TOKEN, &yes, sizeof yes},
+      {CKA_PRIVATE, &yes, sizeof yes}, {CKA_SENSITIVE, &yes, sizeof yes},
+      {CKA_EXTRACTABLE, &no, sizeof no}, {CKA_SIGN, &yes, sizeof yes},
+  };
+  CK_OBJECT_HANDLE object;
+  DO(C_GenerateKey(session, &generate, template, COUNT(template), &object));
+  return session_copy(object);
+}
+
+static void sign(CK_OBJECT_HANDLE hmac_key, struct project_key *key)
+{
+  CK_MECHANISM hmac = {CKM_SHA256_HMAC, NULL, 0};
+  CK_ULONG length = HMAC_BYTES;
+  DO(C_SignInit(session, &hmac, hmac_key));
+  DO(C_Sign(session, key->blob, key->length, key->hmac, &length));
+}
+
+/* An MKEK and its HMAC key. */
+struct masters {
+  CK_OBJECT_HANDLE mkek;
+  CK_OBJECT_HANDLE hmac;
+};
+
+static void rewrap_project_key(struct masters from, struct masters to, const struct project_key *row)
+{
+  struct project_key old = *row;
+  sign(from.hmac, &old);
+  if (memcmp(old.hmac, row->hmac, HMAC_BYTES) != 0) fail("an HMAC changed");
+  CK_OBJECT_HANDLE key = unwrap(from.mkek, old.blob, old.length);
+  struct project_key made;
+  made.length = wrap(to.mkek, key, made.blob);
+  CK_OBJECT_HANDLE again = unwrap(to.mkek, made.blob, made.length);
+  CK_BYTE check_values[2][CHECK_VALUE_BYTES];
+  compute_check_value(key, check_values[0]);
+  compute_check_value(again, check_values[1]);
+  if (memcmp(check_values[0], check_values[1], CHECK_VALUE_BYTES) != 0) fail("a project KEK changed");
+  DO(C_DestroyObject(session, again));
+  sign(to.hmac, &made);
+  DO(C_DestroyObject(session, key));
+}
+
+static double measure_barbican(size_t rows)
+{
+  struct masters from = {make_master_key(), make_hmac_key()};
+  struct masters to = {make_master_key(), make_hmac_key()};
+  struct project_key *keys = calloc(rows, sizeof *keys);
+  if (keys == NULL) fail("out of memory");
+  for (size_t i = 0; i < rows; i++) {
+    struct wrapped_kek made;
+    make_kek(from.mkek, &made);
+    memcpy(keys[i].blob, made.blob, made.length);
+    keys[i].length = made.length;
+    sign(from.hmac, &keys[i]);
+  }
+  double started = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+  for (size_t i = 0; i < rows; i++) rewrap_project_key(from, to, &keys[i]);
+  double took = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - started;
+  free(keys);
+  destroy_token_objects();
+  return took;
+}
+
 /* `n` is the IV: no two messages under one key have the same. */
 static void encrypt_message(CK_OBJECT_HANDLE key, size_t n)
 {
@@ -292,8 +382,10 @@ int main(int argc, char **argv)
   char *library_parameters = NULL;
   size_t rows = 20000;
   size_t operations = 50000;
-  for (int option; (option = getopt(argc, argv, "i:n:o:p")) != -1;) {
-    if (option == 'i') library_parameters = optarg;
+  bool is_barbican = false;
+  for (int option; (option = getopt(argc, argv, "bi:n:o:p")) != -1;) {
+    if (option == 'b') is_barbican = true;
+    else if (option == 'i') library_parameters = optarg;
     else if (option == 'n') rows = strtoul(optarg, NULL, 10);
     else if (option == 'o') operations = strtoul(optarg, NULL, 10);
     else if (option == 'p') is_private = CK_FALSE;
@@ -303,6 +395,13 @@ int main(int argc, char **argv)
   wrap_mechanism.mechanism = strtoul(argv[optind + 2], NULL, 0);
   load(argv[optind], library_parameters);
   log_in(argv[optind + 1]);
+  if (is_barbican) {
+    double barbican = measure_barbican(rows);
+    DO(C_Finalize(NULL));
+    putchar('{');
+    print_rate("barbican", rows, barbican, "}\n");
+    return EXIT_SUCCESS;
+  }
   double rewrap = measure_rewrap(rows);
   double gcm = measure_gcm(operations, false);
   double derived_gcm = measure_gcm(operations, true);

@@ -31,7 +31,11 @@ describe("a reader who does what it says", () => {
     const steps = stepsOf(textOf(path));
     const needsServer = steps.some((step) => step.do === "query");
     const needsToken = steps.some((step) => step.do === "type" && step.command.startsWith("softhsm2-util "));
-    it.skipIf((needsServer && isWithout("postgresql")) || (needsToken && isWithout("softhsm2")))(
+    const needsBarbican = steps.some((step) => step.do === "between" && step.what === "have a Barbican");
+    const lacks = (needs: boolean, what: string) => needs && isWithout(what);
+    it.skipIf(
+      lacks(needsServer, "postgresql") || lacks(needsToken, "softhsm2") || lacks(needsBarbican, "nss"),
+    )(
       `gets what ${path} shows`,
       async () => {
         await using reader = new Reader();

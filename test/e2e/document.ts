@@ -7,7 +7,8 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /**
  * What a document tells its reader to do. In a fenced block `console` each line that begins with `$ ` is a command (it
  * goes on behind a backslash), and what follows is what it prints. A block `ts` is a program, and a block `sql` is for the
- * administrator of a PostgreSQL server. Between blocks `<!-- the reader stops the daemon -->` stands for Ctrl-C in the daemon's terminal.
+ * administrator of a PostgreSQL server. Between blocks `<!-- the reader stops the daemon -->` stands for Ctrl-C in the daemon's
+ * terminal, and `<!-- the reader has a Barbican -->` for one whose barbican.conf is in the reader's folder.
  */
 export type Step =
   | {
@@ -18,9 +19,12 @@ export type Step =
     }
   | { readonly do: "run"; readonly line: number; readonly program: string }
   | { readonly do: "query"; readonly line: number; readonly statements: readonly string[] }
-  | { readonly do: "stop"; readonly line: number };
+  | { readonly do: "between"; readonly line: number; readonly what: "stop the daemon" | "have a Barbican" };
 
-const STOP = "<!-- the reader stops the daemon -->";
+const BETWEEN = {
+  "<!-- the reader stops the daemon -->": "stop the daemon",
+  "<!-- the reader has a Barbican -->": "have a Barbican",
+} as const;
 
 /** Every document of the project, by its path from the root. */
 export function documents(): string[] {
@@ -40,8 +44,12 @@ export function stepsOf(text: string): Step[] {
     if (language === "console") steps.push(...typedIn(lines, line + 1));
   }
   for (const [nth, line] of text.split("\n").entries())
-    if (line === STOP) steps.push({ do: "stop", line: nth + 1 });
+    if (isBetween(line)) steps.push({ do: "between", line: nth + 1, what: BETWEEN[line] });
   return steps.sort((a, b) => a.line - b.line);
+}
+
+function isBetween(line: string): line is keyof typeof BETWEEN {
+  return Object.hasOwn(BETWEEN, line);
 }
 
 interface Block {

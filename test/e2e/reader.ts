@@ -6,6 +6,8 @@ import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
+import { rehearse } from "../barbican/rehearsal.ts";
+import type { TestToken } from "../pkcs11/tokens.ts";
 import type { PostgresServer } from "../postgres/server.ts";
 import { startPostgres } from "../postgres/server.ts";
 import { match, withKept } from "../cli/transcript.ts";
@@ -21,6 +23,8 @@ const SHOWN_SOCKET = "/run/postgresql";
 const ONLY_SHOWS = /npx claviger (status|census|(unit|change|key|project|principal) (list|show))\b/;
 const PATIENCE_MS = 20_000;
 const NEEDS_DAEMON = /\b(npx claviger|curl)\b/;
+/** What a command says that ends with another status than 0. */
+const REFUSED = /^claviger: |^in the way: |\bneed it, or cannot be read:$/;
 const STAYS_IN_THE_SHELL = /^(export|umask) /;
 const EXPORTED = /^export (\w+)=(\S+)$/;
 
@@ -47,6 +51,8 @@ export class Reader implements AsyncDisposable {
   readonly #names = new Map<string, string>();
   readonly #shell: string[] = [];
   #server: PostgresServer | undefined;
+  /** Of the Barbican. */
+  #token: TestToken | undefined;
   #daemon: { readonly child: ChildProcess; readonly url: string; readonly said: string } | undefined;
 
   constructor() {
@@ -60,7 +66,7 @@ export class Reader implements AsyncDisposable {
 
   /** Rejects when what happens is not what the document shows, with both. */
   async follow(step: Step): Promise<void> {
-    if (step.do === "stop") return await this.#stopDaemon();
+    if (step.do === "between") return await this.#between(step.what);
     if (step.do === "run") return await this.#runProgram(step.program);
     if (step.do === "query") return await this.#askServer(step.statements);
     if (step.command === "npm start") return await this.#startDaemon(step);
@@ -81,7 +87,13 @@ export class Reader implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stopDaemon();
     await this.#server?.[Symbol.asyncDispose]();
+    this.#token?.[Symbol.dispose]();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #between(what: Extract<Step, { do: "between" }>["what"]): Promise<void> {
+    if (what === "stop the daemon") await this.#stopDaemon();
+    else this.#token = rehearse(this.#home);
   }
 
   async #type(step: Extract<Step, { do: "type" }>): Promise<string | undefined> {
@@ -92,7 +104,7 @@ export class Reader implements AsyncDisposable {
       ["-c", [...this.#shell, command].join("\n")],
       this.#environment(),
     );
-    const refused = step.shown.some((line) => line.startsWith("claviger: "));
+    const refused = step.shown.some((line) => REFUSED.test(line));
     const output = refused ? stdout + stderr : stdout;
     const problem = this.#compare(step, output);
     if (problem === undefined && (exit === 0) !== refused) return undefined;
@@ -186,6 +198,7 @@ export class Reader implements AsyncDisposable {
 
   #environment(): NodeJS.ProcessEnv {
     return {
+      ...this.#token?.environment,
       ...Object.fromEntries(this.#shell.flatMap(exported)),
       ...(this.#daemon && { CLAVIGER_ADDR: this.#daemon.url }),
       PATH: `${this.#bin}${delimiter}${process.env["PATH"] ?? ""}`,

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SecretBytes } from "../../packages/server/src/core/secret/secret-bytes.ts";
-import { runBarbicanKeyJob } from "../../packages/server/src/units/pkcs11/run-barbican-key-job.ts";
+import { runBarbicanKeyJob } from "../../packages/server/src/units/pkcs11/barbican/run-barbican-key-job.ts";
 import { CKA, CKK, CKM, CKO } from "../../packages/server/src/units/pkcs11/token/cryptoki.ts";
 import type { ObjectHandle, Session } from "../../packages/server/src/units/pkcs11/token/module.ts";
 import { Pkcs11Module, template } from "../../packages/server/src/units/pkcs11/token/module.ts";

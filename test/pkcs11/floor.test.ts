@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pkcs11Floor } from "../../bench/pkcs11/floor.ts";
+import { barbicanFloor, pkcs11Floor } from "../../bench/pkcs11/floor.ts";
 import { isWithout } from "../set-up/without.ts";
 import { shimFor } from "./shim.ts";
 import { KWP, startTokenUser } from "./token-user.ts";
@@ -37,6 +37,20 @@ describe.for([
     expect(shim.calls("C_DigestKey")).toBe(80);
     expect(shim.calls("C_DeriveKey")).toBe(60);
     expect(shim.calls("C_Encrypt")).toBe(120);
+    expect(await tokenKeys(token)).toEqual([]);
+  });
+
+  test.skipIf(isWithout(name))("moves Barbican's project KEKs, and leaves nothing behind", async () => {
+    using token = newToken();
+    using shim = shimFor(token);
+    const floor = await barbicanFloor({ ...token, ...shim }, { wrapMechanism: KWP[name], rows: 20 });
+    expect(floor.count).toBe(20);
+    expect(floor.perSecond).toBeGreaterThan(0);
+    // Wrapped, signed and checked when made; then signed, unwrapped, wrapped, unwrapped again, compared and signed.
+    expect(shim.calls("C_Sign")).toBe(60);
+    expect(shim.calls("C_UnwrapKey")).toBe(40);
+    expect(shim.calls("C_WrapKey")).toBe(40);
+    expect(shim.calls("C_DigestKey")).toBe(60);
     expect(await tokenKeys(token)).toEqual([]);
   });
 

@@ -19,8 +19,13 @@ export function canStartSoftToken(): boolean {
 }
 
 export function probeSoftToken(): TokenFacts {
-  const args = [...NAMESPACES, "sh", START, process.execPath, PROCESS];
+  return onSoftToken(PROCESS) as TokenFacts;
+}
+
+/** What a program prints as JSON that is started beside the daemon, with the PIN of a fresh token in /run/pin. */
+export function onSoftToken(program: string): unknown {
+  const args = [...NAMESPACES, "sh", START, process.execPath, program];
   const { status, stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`openCryptoki's soft token was not probed: ${stderr}`);
-  return JSON.parse(stdout) as TokenFacts;
+  if (status !== 0) throw new Error(`openCryptoki's soft token failed: ${stderr}`);
+  return JSON.parse(stdout) as unknown;
 }

@@ -20,7 +20,12 @@ export interface CutPoint {
   readonly when: "before" | "after";
 }
 
-export async function startProxy(socketFolder: string): Promise<Proxy> {
+export function startProxy(socketFolder: string): Promise<Proxy> {
+  return startProxyTo(join(socketFolder, ".s.PGSQL.5432"));
+}
+
+/** In front of a server of any kind. */
+export async function startProxyTo(socket: string): Promise<Proxy> {
   const open = new Set<Socket>();
   let letsIn = true;
   let point: CutPoint | undefined;
@@ -29,7 +34,7 @@ export async function startProxy(socketFolder: string): Promise<Proxy> {
       near.destroy();
       return;
     }
-    const far = connect(join(socketFolder, ".s.PGSQL.5432"));
+    const far = connect(socket);
     let cutsAtAnswer = false;
     const end = (): void => {
       near.destroy();

@@ -1,13 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { appendFileSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import type { PostgresAddress } from "../../packages/server/src/store/postgres-address.ts";
 import { columnTypes } from "../../packages/server/src/store/dialects/postgres.ts";
+import { freePort, stopServer } from "../server-child.ts";
 import { SCRATCH } from "../model/scratch.ts";
 import { needPostgresBinaries } from "./binaries.ts";
 
@@ -111,11 +109,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     }
   };
   let child = await start();
-  const stop = async (): Promise<void> => {
-    const ended = once(child, "exit");
-    child.kill("SIGINT"); // fast shutdown: connections are ended
-    await ended;
-  };
+  // fast shutdown: connections are ended
+  const stop = (): Promise<void> => stopServer(child, "SIGINT");
   let databases = 0;
   const newDatabase = async (): Promise<string> => {
     const name = `t${(databases += 1)}`;
@@ -143,14 +138,6 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       rmSync(socket, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 /** A certificate of an authority that signed itself, made by `openssl`. */

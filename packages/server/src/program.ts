@@ -8,7 +8,7 @@ import { VERSION } from "./version.ts";
 const HEAD =
   "clavigerd is Claviger on its own machine: the daemon, and the verbs that need no running daemon.";
 const TAIL = `
-Every verb but those of hsm reads the configuration: flags, then CLAVIGER_… variables, then the file that --config or
+Every verb but those of hsm and barbican reads the configuration: flags, then CLAVIGER_… variables, then the file that --config or
 CLAVIGER_CONFIG names (default: claviger.toml in the data folder), then the defaults. What is not known is an error.
 
 Exit status: 0 done, 1 failed, 2 usage, 3 a precondition is not met, 4 conflict, 5 blocked, 6 something is not reachable.

@@ -11,6 +11,8 @@ const VERBS = {
   config: "The configuration of the daemon: check and print",
   doctor: "Look whether this machine and the data folder are fit for keys",
   hsm: "Master keys of OpenStack Barbican in a PKCS#11 token, as `barbican-manage hsm` makes and finds them",
+  barbican:
+    "Project keys of an OpenStack Barbican: moved to other master keys in place, counted and opened, beside it as it serves",
 } as const;
 
 export function daemonCommands(program: Command): void {

@@ -536,6 +536,48 @@ export const FAILURES = {
     "Bring the units that hold the pattern that is named, with their PINs: copies of the time of the backup.",
   ),
 
+  // Tools for a Barbican
+  "barbican-config-unsuitable": row(
+    "precondition",
+    "The configuration of Barbican cannot be used.",
+    "Correct the option that is named, or name the right files with --config.",
+  ),
+  "barbican-database-unsuitable": row(
+    "precondition",
+    "The database of Barbican cannot be opened, written, or taken for one.",
+    "Check the address in `[database] connection`, user and rights, and whether the schema is up to date.",
+  ),
+  "barbican-database-failed": row(
+    "unavailable",
+    "The database of Barbican failed.",
+    "Nothing is half done: run the same command again when it answers.",
+  ),
+  "barbican-pin-refused": row(
+    "precondition",
+    "The token of Barbican refuses the PIN.",
+    "It was tried once, for tokens lock after a few wrong ones: correct `login`, or the file of --pin-file, before you try again.",
+  ),
+  "barbican-mechanism-unsuitable": row(
+    "precondition",
+    "The token of Barbican does not wrap in the way that is wanted.",
+    "Give another --key-wrap-mechanism or --key-wrap-generate-iv: the manual of the HSM says what it does.",
+  ),
+  "barbican-token-failed": row(
+    "unavailable",
+    "The token of Barbican gives no answer.",
+    "Nothing is half done: run the same command again when it answers.",
+  ),
+  "barbican-key-missing": row(
+    "precondition",
+    "The token does not have exactly one key of that label and type.",
+    "Look with `clavigerd hsm check-mkek` and `check-hmac`; make new ones with `gen-mkek` and `gen-hmac`.",
+  ),
+  "barbican-run-in-progress": row(
+    "precondition",
+    "Another run is moving the project keys of this Barbican.",
+    "Wait for it to end: a run that died holds nothing.",
+  ),
+
   "data-folder-in-use": row(
     "conflict",
     "Another daemon uses this data folder.",

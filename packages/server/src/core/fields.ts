@@ -46,19 +46,20 @@ export class FieldWriter {
 /** Reads what FieldWriter wrote. Every method throws TypeError where the bytes end too early. Bytes come as views. */
 export class FieldReader {
   readonly #bytes: Uint8Array;
+  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   byte(): number {
-    return this.fixed(1)[0] ?? 0;
+    return this.#view.getUint8(this.#pass(1));
   }
 
   count(): number {
-    const part = this.fixed(4);
-    return new DataView(part.buffer, part.byteOffset).getUint32(0);
+    return this.#view.getUint32(this.#pass(4));
   }
 
   bytes(): Uint8Array {
@@ -70,15 +71,20 @@ export class FieldReader {
   }
 
   fixed(lengthBytes: number): Uint8Array {
-    const end = this.#at + lengthBytes;
-    if (end > this.#bytes.byteLength) throw new TypeError("the fields end too early");
-    const part = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return part;
+    const start = this.#pass(lengthBytes);
+    return this.#bytes.subarray(start, this.#at);
   }
 
   /** Nothing may be left. */
   end(): void {
     if (this.#at !== this.#bytes.byteLength) throw new TypeError("bytes are left behind the last field");
+  }
+
+  /** Where the field begins. */
+  #pass(lengthBytes: number): number {
+    const start = this.#at;
+    if (start + lengthBytes > this.#bytes.byteLength) throw new TypeError("the fields end too early");
+    this.#at = start + lengthBytes;
+    return start;
   }
 }

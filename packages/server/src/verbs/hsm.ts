@@ -1,17 +1,22 @@
 import { resolve } from "node:path";
-import { CommanderError, InvalidArgumentError, Option } from "commander";
+import { CommanderError, Option } from "commander";
 import type { Command } from "commander";
+import { readBarbicanConfig } from "../barbican/config/barbican-config.ts";
+import type { HmacKeyType } from "../core/barbican/project-key.ts";
+import { HMAC_KEY_TYPES } from "../core/barbican/project-key.ts";
 import { isFailure } from "../core/errors.ts";
-import { BARBICAN_KEY_GEN_MECHANISMS, BARBICAN_KEY_TYPES } from "../units/pkcs11/barbican-key-job.ts";
+import { BARBICAN_KEY_GEN_MECHANISMS } from "../units/pkcs11/barbican/barbican-key-job.ts";
 import type {
   BarbicanKeyGenMechanism,
   BarbicanKeyJob,
   BarbicanKeyOutcome,
-  BarbicanKeyType,
-} from "../units/pkcs11/barbican-key-job.ts";
-import { runBarbicanKeyJob } from "../units/pkcs11/run-barbican-key-job.ts";
+} from "../units/pkcs11/barbican/barbican-key-job.ts";
+import { runBarbicanKeyJob } from "../units/pkcs11/barbican/run-barbican-key-job.ts";
 import type { TokenLocation } from "../units/pkcs11/token-uri.ts";
 import { parseTokenUri } from "../units/pkcs11/token-uri.ts";
+import type { CommonOptions } from "./barbican/common-options.ts";
+import { withConfigFiles } from "./barbican/common-options.ts";
+import { notEmpty, wholeNumber } from "./option-values.ts";
 import { show } from "./output.ts";
 import { readPin } from "./pin-input.ts";
 import type { Verb } from "./verb.ts";
@@ -21,7 +26,7 @@ import { wantsJson, withJson } from "./verb.ts";
  * `hsm`: the four verbs of `barbican-manage hsm` that make and look for Barbican's master keys, with its flags, messages
  * and exit statuses (openstack/barbican: barbican/cmd/barbican_manage.py). What differs, on purpose:
  *
- * - there is no barbican.conf: what it would say are flags, and the defaults are those of its options;
+ * - barbican.conf is read where --config names it; without, what it would say are flags, with the defaults of its options;
  * - a PIN is not taken from the command line (--passphrase);
  * - the mechanism follows from the key type where none is given, so that a key of another type than AES can be had;
  * - a token can be named by label and serial number, or by a URI.
@@ -29,16 +34,15 @@ import { wantsJson, withJson } from "./verb.ts";
 
 type Use = "mkek" | "hmac";
 
-interface HsmOptions {
+interface HsmOptions extends CommonOptions {
   readonly libraryPath?: string;
   readonly slotId?: number;
   readonly tokenLabel?: string;
   readonly serial?: string;
   readonly uri?: TokenLocation;
-  readonly pinFile?: string;
   readonly label?: string;
   /** Of HMAC keys only: an MKEK is AES. */
-  readonly keyType?: BarbicanKeyType;
+  readonly keyType?: HmacKeyType;
   readonly mechanism?: BarbicanKeyGenMechanism;
   readonly length?: number;
 }
@@ -55,7 +59,7 @@ const MECHANISM_OF = {
   CKK_AES: "CKM_AES_KEY_GEN",
   CKK_GENERIC_SECRET: "CKM_GENERIC_SECRET_KEY_GEN",
   CKK_SHA256_HMAC: "CKM_NC_SHA256_HMAC_KEY_GEN",
-} as const satisfies Record<BarbicanKeyType, BarbicanKeyGenMechanism>;
+} as const satisfies Record<HmacKeyType, BarbicanKeyGenMechanism>;
 
 const EXAMPLE = "--library-path /usr/lib/softhsm/libsofthsm2.so --token-label kms --pin-file kms.pin";
 
@@ -101,10 +105,9 @@ export const hsmVerbs: readonly Verb[] = [
 
 /** The verb goes by Barbican's spelling of it too. */
 function withCommonOptions(command: Command, alias: string, use: Use): Command {
-  const named = ["libraryPath", "slotId", "tokenLabel", "serial"];
+  const named = ["config", "libraryPath", "slotId", "tokenLabel", "serial"];
   return withJson(
-    command
-      .alias(alias)
+    withConfigFiles(command.alias(alias), "")
       .option("--library-path <path>", "the PKCS#11 module of the vendor")
       .option("--slot-id <number>", "slot of the token (default: 1)", wholeNumber(0, Number.MAX_SAFE_INTEGER))
       .option("--token-label <label>", "label of the token; instead of the slot", notEmpty)
@@ -118,9 +121,16 @@ function withCommonOptions(command: Command, alias: string, use: Use): Command {
           .argParser(locationOf)
           .conflicts(named),
       )
-      .option("--pin-file <file>", "file whose first line is the PIN (default: ask on the terminal)")
+      .option(
+        "--pin-file <file>",
+        "file whose first line is the PIN (default: `login` of barbican.conf, else ask on the terminal)",
+      )
       .addOption(new Option("--passphrase <passphrase>").argParser(refusePassphrase).hideHelp())
-      .option("-L, --label <label>", `label of the ${NAMES[use]} (default: ${DEFAULT_LABEL[use]})`, notEmpty)
+      .option(
+        "-L, --label <label>",
+        `label of the ${NAMES[use]} (default: that of barbican.conf, else ${DEFAULT_LABEL[use]})`,
+        notEmpty,
+      )
       .option("--hmac-wrap-mechanism <mechanism>", "taken as Barbican takes it; these verbs sign nothing"),
   );
 }
@@ -131,9 +141,12 @@ function withLength(command: Command): Command {
 }
 
 function withKeyType(command: Command): Command {
-  const names = Object.keys(BARBICAN_KEY_TYPES);
+  const names = Object.keys(HMAC_KEY_TYPES);
   return command.addOption(
-    new Option("-t, --key-type <type>", `type of the key (default: ${DEFAULT_KEY_TYPE})`).choices(names),
+    new Option(
+      "-t, --key-type <type>",
+      `type of the key (default: that of barbican.conf, else ${DEFAULT_KEY_TYPE})`,
+    ).choices(names),
   );
 }
 
@@ -150,14 +163,18 @@ async function run(
   options: HsmOptions,
   json: boolean,
 ): Promise<number> {
-  const { keyType: type = DEFAULT_KEY_TYPE, length: lengthBytes = DEFAULT_LENGTH_BYTES } = options;
-  const label = options.label ?? DEFAULT_LABEL[use];
+  const conf = options.config && readBarbicanConfig(options.config.map((file) => resolve(file)));
+  using ofConf = conf?.pin;
+  const usualType = use === "hmac" && conf ? conf.hmacKeyType : DEFAULT_KEY_TYPE;
+  const { keyType: type = usualType, length: lengthBytes = DEFAULT_LENGTH_BYTES } = options;
+  const label = options.label ?? (conf ? conf.current[`${use}Label`] : DEFAULT_LABEL[use]);
   const mechanism = options.mechanism ?? MECHANISM_OF[type];
-  const location = options.uri ?? locationFromFlags(options);
-  const { pinFile, ...withoutPin } = location;
+  const location = options.uri ?? conf?.token ?? locationFromFlags(options);
+  const { pinFile, ...withoutPin }: BarbicanKeyJob["location"] = location;
   if (pinFile !== undefined && options.pinFile !== undefined)
     throw usage("the URI has a pin-source, and there is --pin-file: give one of them");
-  using pin = await readPin(options.pinFile ?? pinFile);
+  const file = options.pinFile ?? pinFile;
+  using pin = file === undefined && ofConf ? ofConf : await readPin(file);
   const ask: BarbicanKeyJob["ask"] =
     what === "check"
       ? { what, key: { type, label } }
@@ -209,19 +226,6 @@ function refusePassphrase(): never {
   throw usage(
     "--passphrase is refused: everyone on this machine can read a command line. Give --pin-file, or type the PIN when asked",
   );
-}
-
-function wholeNumber(minimum: number, maximum: number): (value: string) => number {
-  return (value) => {
-    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-    if (number >= minimum && number <= maximum) return number;
-    throw new InvalidArgumentError(`It must be a whole number from ${minimum} to ${maximum}.`);
-  };
-}
-
-function notEmpty(value: string): string {
-  if (value === "") throw new InvalidArgumentError("It must not be empty.");
-  return value;
 }
 
 function usage(message: string): CommanderError {

@@ -22,3 +22,18 @@ export function columns(rows: readonly (readonly string[])[]): string {
     )
     .join("\n");
 }
+
+/** With commas between thousands. */
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** What somebody else has written, for a terminal: without control characters, which could draw over what is there. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, "\u{fffd}");
+}
+
+/** A number with its noun and verb: `1 row has`, `2 rows have`. */
+export function counted(value: number, one: string, more: string): string {
+  return `${count(value)} ${value === 1 ? one : more}`;
+}

@@ -17,11 +17,13 @@ const TURN_WITHIN_MS = 2_000;
  */
 export class PinLatch {
   readonly #path: string;
+  readonly #advice: string;
   readonly #turnPath: string;
 
-  /** The folder of the unit alone, in which its processes find each other. */
-  constructor(folder: string) {
+  /** The folder of the unit alone, in which its processes find each other; and what an operator does about a wrong PIN. */
+  constructor(folder: string, advice?: string) {
     this.#path = join(folder, "pin-refused");
+    this.#advice = advice ?? `mend the PIN file, then remove ${this.#path}`;
     this.#turnPath = join(folder, "login.lock");
   }
 
@@ -30,7 +32,7 @@ export class PinLatch {
     if (existsSync(this.#path))
       throw new Failure(
         "unit-pin-wrong",
-        `the token has refused the PIN and is not tried again: mend the PIN file, then remove ${this.#path}`,
+        `the token has refused the PIN and is not tried again: ${this.#advice}`,
       );
   }
 

@@ -9,7 +9,7 @@ import { Failure } from "../../core/errors.ts";
 import { readPin } from "./pin-file.ts";
 import type { TokenFacts } from "./token-facts.ts";
 import type { ModuleOptions } from "./token/module.ts";
-import type { TokenPlace } from "./token/token-session.ts";
+import type { TokenPlace } from "./token/token-place.ts";
 
 /** Where the token is, as a PKCS#11 URI names it, and the file with its PIN in the first line. */
 export interface TokenToProbe {

@@ -1,6 +1,6 @@
 import type { GroupName, MasterKeyType } from "../../core/ids.ts";
 import type { ModuleOptions } from "./token/module.ts";
-import type { TokenPlace } from "./token/token-session.ts";
+import type { TokenPlace } from "./token/token-place.ts";
 
 /*
  * What a daemon asks its unit hosts, and the forms in which it does. Payloads are fields (core/fields.ts): what is secret,

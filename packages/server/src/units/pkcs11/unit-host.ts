@@ -3,7 +3,6 @@ import type { CloneRoute } from "../../core/crypto/master-key-clone.ts";
 import { WRAPPED_KEK_BYTES } from "../../core/crypto/wrapped-kek.ts";
 import type { ImportAlgorithm } from "../../core/crypto/import-wrap.ts";
 import type { MessageType, SignatureAlgorithm, SigningSpec } from "../../core/crypto/signature-algorithms.ts";
-import { isFailure } from "../../core/errors.ts";
 import { FieldReader, FieldWriter } from "../../core/fields.ts";
 import type { KekId, ProjectId, UnitAddress, Vp } from "../../core/ids.ts";
 import type { KekBatchRow, OpenedRow, ReencipheredRow } from "../../core/unit/crypto-unit.ts";
@@ -15,19 +14,18 @@ import {
 } from "../../core/unit/packed-rows.ts";
 import type { RegisterCommand, RegisterName } from "../../core/unit/registers.ts";
 import { HandleTable } from "./handle-table.ts";
-import { Refusal, TokenTrouble } from "./host/outcomes.ts";
 import { serveRequests } from "./host/serve-requests.ts";
 import { PinLatch } from "./pin-latch.ts";
 import { ModuleMemory } from "./module-memory.ts";
 import type { HostStart } from "./requests.ts";
 import { HANDLE_LIMIT, OP } from "./requests.ts";
+import { telling } from "./telling.ts";
 import { MasterKeyClones } from "./token/clones.ts";
 import { TokenImportKeys } from "./token/import-keys.ts";
 import { TokenKeks } from "./token/keks.ts";
 import { MasterKeys } from "./token/master-keys.ts";
 import { TokenMaterials } from "./token/materials.ts";
 import type { ObjectHandle } from "./token/module.ts";
-import { TokenError } from "./token/module.ts";
 import type { OpenedMaterial } from "./token/opened-material.ts";
 import type { OpenedSigningKey } from "./token/signing-keys.ts";
 import { TokenSigningKeys } from "./token/signing-keys.ts";
@@ -206,21 +204,6 @@ function rowsOf(packed: Uint8Array): readonly KekBatchRow[] {
 
 function codeOf(row: ReencipheredRow | OpenedRow): number {
   return row === "opened" || "blob" in row ? 0 : REFUSAL_CODES[row.refused];
-}
-
-/** What the daemon is told of an error: what the token refuses that it should not refuse is trouble with the token. */
-function told(error: unknown): unknown {
-  if (isFailure(error)) return new Refusal(error.code, error.message);
-  if (error instanceof TokenError) return new TokenTrouble(error.message, "here");
-  return error;
-}
-
-function telling<Result>(work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    throw told(error);
-  }
 }
 
 let host: UnitHost | undefined;

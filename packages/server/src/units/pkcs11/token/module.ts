@@ -53,6 +53,8 @@ export interface ModuleOptions {
   readonly path: string;
   /** What NSS wants to be initialised with. */
   readonly libraryParameters?: string | undefined;
+  /** It need not lock against other threads of this process: there is none that calls it. */
+  readonly isOfOneThread?: boolean | undefined;
 }
 
 /** Attributes by their names. */
@@ -87,12 +89,13 @@ export class Pkcs11Module {
   }
 
   initialise(): void {
-    const { libraryParameters } = this.#options;
+    const { libraryParameters, isOfOneThread = false } = this.#options;
+    const flags = isOfOneThread ? 0 : CKF.OS_LOCKING_OK;
     // The binding loses the last character of the parameters.
-    const nss = { libraryParameters: `${libraryParameters} `, flags: CKF.OS_LOCKING_OK };
+    const nss = { libraryParameters: `${libraryParameters} `, flags };
     try {
       this.#call("C_Initialize", () =>
-        this.#native.C_Initialize(libraryParameters === undefined ? { flags: CKF.OS_LOCKING_OK } : nss),
+        this.#native.C_Initialize(libraryParameters === undefined ? { flags } : nss),
       );
     } catch (error) {
       if (!isCode(error, ALREADY.INITIALIZED)) throw error;

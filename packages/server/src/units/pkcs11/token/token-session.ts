@@ -3,16 +3,9 @@ import { CKF } from "./cryptoki.ts";
 import type { ModuleOptions, Session, TokenInfo } from "./module.ts";
 import { Pkcs11Module, TokenError } from "./module.ts";
 import { AMBIGUOUS } from "./return-codes.ts";
+import type { TokenPlace } from "./token-place.ts";
+import { tokensAt } from "./token-place.ts";
 import { TokenTrouble } from "../host/outcomes.ts";
-
-/** Which token of a module; whatever is given must fit. Slot numbers of some modules change: label and serial do not. */
-export interface TokenPlace {
-  readonly label?: string | undefined;
-  readonly serial?: string | undefined;
-  readonly slot?: number | undefined;
-  readonly manufacturer?: string | undefined;
-  readonly model?: string | undefined;
-}
 
 /** Whose turn it is to log in, where several processes do. */
 export interface Logins {
@@ -162,18 +155,7 @@ export class TokenSession {
   }
 
   #find(): TokenInfo {
-    const { label, serial, slot, manufacturer, model } = this.#place;
-    const found = this.module
-      .tokens()
-      .filter(
-        (token) =>
-          (label === undefined || token.label === label) &&
-          (serial === undefined || token.serial === serial) &&
-          (slot === undefined || token.slot.readUInt32LE() === slot) &&
-          (manufacturer === undefined || token.manufacturer === manufacturer) &&
-          (model === undefined || token.model === model),
-      );
-    const [token, second] = found;
+    const [token, second] = tokensAt(this.#place, this.module.tokens());
     if (second) throw new Failure("unit-unreachable", "more than one token fits: name its serial number too");
     // It may be on its way: SoftHSM shows none while another process initialises.
     if (!token) throw new TokenTrouble("no such token is present", "elsewhere");

@@ -1,31 +1,24 @@
-import { CKK, CKM } from "./token/cryptoki.ts";
-import type { TokenLocation } from "./token-uri.ts";
+import type { HmacKeyType } from "../../../core/barbican/project-key.ts";
+import { CKM } from "../token/cryptoki.ts";
+import type { TokenLocation } from "../token-uri.ts";
 
 /*
  * The master keys of OpenStack Barbican in a token: what `barbican-manage hsm` makes and looks for, as one job for a
  * process of its own (openstack/barbican: barbican/cmd/barbican_manage.py, HSMCommands).
  */
 
-/** The key types by the names that Barbican gives them (barbican/plugin/crypto/pkcs11.py, _KEY_TYPES). */
-export const BARBICAN_KEY_TYPES = {
-  CKK_AES: CKK.AES,
-  CKK_GENERIC_SECRET: CKK.GENERIC_SECRET,
-  CKK_SHA256_HMAC: 0x2b,
-} as const;
-
-/** The mechanisms that generate them (there, _KEY_GEN_MECHANISMS). The last one is nCipher's own. */
+/** The mechanisms that generate keys (barbican/plugin/crypto/pkcs11.py, _KEY_GEN_MECHANISMS). The last one is nCipher's own. */
 export const BARBICAN_KEY_GEN_MECHANISMS = {
   CKM_AES_KEY_GEN: CKM.AES_KEY_GEN,
   CKM_GENERIC_SECRET_KEY_GEN: CKM.GENERIC_SECRET_KEY_GEN,
   CKM_NC_SHA256_HMAC_KEY_GEN: 0xde436997,
 } as const;
 
-export type BarbicanKeyType = keyof typeof BARBICAN_KEY_TYPES;
 export type BarbicanKeyGenMechanism = keyof typeof BARBICAN_KEY_GEN_MECHANISMS;
 
-/** A key is found by its type and label alone, as Barbican finds it. */
+/** A key is found by its type and label alone, as Barbican finds it. An MKEK is CKK_AES. */
 interface BarbicanKey {
-  readonly type: BarbicanKeyType;
+  readonly type: HmacKeyType;
   readonly label: string;
 }
 
@@ -37,8 +30,8 @@ export interface NewBarbicanKey extends BarbicanKey {
 }
 
 export interface BarbicanKeyJob {
-  /** Where the token is. The PIN comes beside the job. */
-  readonly location: TokenLocation;
+  /** Where the token is; of labels the first counts that some token has. The PIN comes beside the job. */
+  readonly location: TokenLocation & { readonly labels?: readonly string[] };
   readonly ask:
     | { readonly what: "generate"; readonly key: NewBarbicanKey }
     | { readonly what: "check"; readonly key: BarbicanKey };

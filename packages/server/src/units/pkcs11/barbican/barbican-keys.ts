@@ -1,12 +1,13 @@
 import type { Failure } from "../../../core/errors.ts";
 import { isFailure } from "../../../core/errors.ts";
-import { BARBICAN_KEY_GEN_MECHANISMS, BARBICAN_KEY_TYPES } from "../barbican-key-job.ts";
-import type { BarbicanKeyJob, BarbicanKeyOutcome, NewBarbicanKey } from "../barbican-key-job.ts";
-import type { TokenLocation } from "../token-uri.ts";
-import { CKO } from "./cryptoki.ts";
-import type { ObjectHandle, Session, SlotId, Template, TokenInfo } from "./module.ts";
-import { Pkcs11Module, TokenError, template } from "./module.ts";
-import type { WhatFailed } from "./return-codes.ts";
+import { HMAC_KEY_TYPES } from "../../../core/barbican/project-key.ts";
+import { BARBICAN_KEY_GEN_MECHANISMS } from "./barbican-key-job.ts";
+import type { BarbicanKeyJob, BarbicanKeyOutcome, NewBarbicanKey } from "./barbican-key-job.ts";
+import { CKO } from "../token/cryptoki.ts";
+import type { ObjectHandle, Session, SlotId, Template, TokenInfo } from "../token/module.ts";
+import { Pkcs11Module, TokenError, template } from "../token/module.ts";
+import type { WhatFailed } from "../token/return-codes.ts";
+import { slotNumber, tokensAt } from "../token/token-place.ts";
 
 type Failed = Extract<BarbicanKeyOutcome, { outcome: "failed" }>;
 
@@ -36,7 +37,7 @@ function templateOf({ type, use, lengthBytes, label }: NewBarbicanKey): Template
   const isMkek = use === "mkek";
   return template({
     CLASS: CKO.SECRET_KEY,
-    KEY_TYPE: BARBICAN_KEY_TYPES[type],
+    KEY_TYPE: HMAC_KEY_TYPES[type],
     VALUE_LEN: lengthBytes,
     TOKEN: true,
     PRIVATE: true,
@@ -68,31 +69,21 @@ function keysOf(
   session: Session,
   { type, label }: BarbicanKeyJob["ask"]["key"],
 ): readonly ObjectHandle[] {
-  const wanted = { CLASS: CKO.SECRET_KEY, KEY_TYPE: BARBICAN_KEY_TYPES[type], LABEL: Buffer.from(label) };
+  const wanted = { CLASS: CKO.SECRET_KEY, KEY_TYPE: HMAC_KEY_TYPES[type], LABEL: Buffer.from(label) };
   return module.find(session, template(wanted), 2);
 }
 
 /** Everything that is given has to fit, and one token only. */
-function slotOf(tokens: readonly TokenInfo[], location: TokenLocation): SlotId | Failed {
-  const { token: label, serial, slotId, manufacturer, model } = location;
-  const fits = (there: TokenInfo): boolean =>
-    (label ?? there.label) === there.label &&
-    (serial ?? there.serial) === there.serial &&
-    (slotId ?? numberOf(there)) === numberOf(there) &&
-    (manufacturer ?? there.manufacturer) === there.manufacturer &&
-    (model ?? there.model) === there.model;
-  const [found, another] = tokens.filter(fits);
-  const list = tokens.map((there) => `"${there.label}" (serial ${there.serial}, slot ${numberOf(there)})`);
+function slotOf(tokens: readonly TokenInfo[], location: BarbicanKeyJob["location"]): SlotId | Failed {
+  const { token: label, labels, serial, slotId: slot, manufacturer, model } = location;
+  const [found, another] = tokensAt({ label, labels, serial, slot, manufacturer, model }, tokens);
+  const list = tokens.map((there) => `"${there.label}" (serial ${there.serial}, slot ${slotNumber(there)})`);
   const advice = `The module has: ${list.join(", ") || "no token"}.`;
   if (another !== undefined) return failed("More than one token is meant.", `Name one of them. ${advice}`);
   if (found !== undefined) return found.slot;
   if (serial !== undefined) return failed("Token Serial Number not found.", advice);
-  if (label !== undefined) return failed("Token Labels not found.", advice);
-  return failed(`No token was found in slot ${slotId}`, advice);
-}
-
-function numberOf({ slot }: TokenInfo): number {
-  return Number(slot.readBigUInt64LE());
+  if ((label ?? labels) !== undefined) return failed("Token Labels not found.", advice);
+  return failed(`No token was found in slot ${slot}`, advice);
 }
 
 const MORE_THAN_ONE = failed(

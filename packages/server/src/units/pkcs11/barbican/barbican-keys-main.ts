@@ -1,6 +1,6 @@
 import { closeSync, writeSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
-import type { BarbicanKeyJob } from "../barbican-key-job.ts";
+import type { BarbicanKeyJob } from "./barbican-key-job.ts";
 import { doBarbicanKeyJob } from "./barbican-keys.ts";
 
 /*

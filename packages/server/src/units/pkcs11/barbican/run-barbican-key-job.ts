@@ -3,11 +3,11 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import type { SecretBytes } from "../../core/secret/secret-bytes.ts";
-import { reveal } from "../../core/secret/secret-bytes.ts";
+import type { SecretBytes } from "../../../core/secret/secret-bytes.ts";
+import { reveal } from "../../../core/secret/secret-bytes.ts";
 import type { BarbicanKeyJob, BarbicanKeyOutcome } from "./barbican-key-job.ts";
 
-const ENTRY = fileURLToPath(new URL("token/barbican-keys-main.ts", import.meta.url));
+const ENTRY = fileURLToPath(new URL("barbican-keys-main.ts", import.meta.url));
 
 /** An HSM in a network takes milliseconds for a key; one that is waited for so long does not answer. */
 const DEADLINE_MS = 60_000;
