@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { barbicanPlace } from "./barbican/barbican-place.ts";
 import type { RewrapOutput } from "./barbican/rewrap-input.ts";
 import { rewrapOnce } from "./barbican/rewrap-once.ts";
+import { upstreamRowsPerCpuSecond } from "./barbican/upstream-rewrap.ts";
 import { barbicanFloor } from "./pkcs11/floor.ts";
 
 /**
@@ -9,12 +10,15 @@ import { barbicanFloor } from "./pkcs11/floor.ts";
  * the unit hosts together: read from SQLite, through SoftHSM2, written durably, recounted. Against the loop in C that does
  * the same inside the same token (pkcs11/floor.c), both in this run, in turn.
  *
- *   npm run bench:barbican-rewrap -- --rows 100000,1000000 --rounds 3 --json
+ *   npm run bench:barbican-rewrap -- --rows 100000,1000000 --rounds 3 --upstream --json
+ *
+ * With --upstream also upstream's own rewrap, of Debian's Barbican (barbican/upstream-rewrap.ts).
  */
 const { values } = parseArgs({
   options: {
     rows: { type: "string", default: "100000" },
     rounds: { type: "string", default: "3" },
+    upstream: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -22,6 +26,8 @@ const { values } = parseArgs({
 /** CKM_AES_KEY_WRAP_PAD */
 const KEY_WRAP_PAD = 0x210a;
 const FLOOR_ROWS = 40_000;
+/** With more of them upstream becomes slower for each. */
+const UPSTREAM_ROWS = 1_000;
 
 interface Round {
   readonly output: RewrapOutput;
@@ -98,11 +104,19 @@ function note(line: string): void {
 
 const results: Result[] = [];
 for (const rows of values.rows.split(",")) results.push(await measure(Number(rows), Number(values.rounds)));
-if (values.json) console.log(JSON.stringify({ ...results[0], ...(results.length > 1 && { results }) }));
-else {
+let upstream: number | undefined;
+if (values.upstream) {
+  note(`upstream's own rewrap of ${UPSTREAM_ROWS} project keys …`);
+  upstream = whole(await upstreamRowsPerCpuSecond(UPSTREAM_ROWS));
+}
+if (values.json) {
+  const more = { ...(results.length > 1 && { results }), ...(upstream !== undefined && { upstream }) };
+  console.log(JSON.stringify({ ...results[0], ...more }));
+} else {
   for (const { rows, figure, floor, ratio, rowsPerSecond, peakParentMiB, peakHostMiB } of results)
     console.log(
       `${rows} rows: ${figure} rows/CPU s, ${ratio} of the loop in C (${floor}); ${rowsPerSecond} rows/s by the clock; ` +
         `peak memory ${peakParentMiB} MiB, each host ${peakHostMiB} MiB`,
     );
+  if (upstream !== undefined) console.log(`upstream's own: ${upstream} rows/CPU s`);
 }
