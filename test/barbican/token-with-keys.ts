@@ -1,11 +1,10 @@
 import { HMAC_KEY_TYPES } from "../../packages/server/src/core/barbican/project-key.ts";
 import type { HmacKeyType } from "../../packages/server/src/core/barbican/project-key.ts";
 import { CKK, CKO } from "../../packages/server/src/units/pkcs11/token/cryptoki.ts";
-import type { Attributes, Session } from "../../packages/server/src/units/pkcs11/token/module.ts";
-import { Pkcs11Module, template } from "../../packages/server/src/units/pkcs11/token/module.ts";
-import type { TestToken } from "../pkcs11/tokens.ts";
-
-type TokenToChange = Pick<TestToken, "module" | "environment" | "libraryParameters" | "label" | "pin">;
+import type { Attributes } from "../../packages/server/src/units/pkcs11/token/module.ts";
+import { template } from "../../packages/server/src/units/pkcs11/token/module.ts";
+import type { TokenToOpen } from "../pkcs11/inside-token.ts";
+import { inside } from "../pkcs11/inside-token.ts";
 
 /** A master key of a Barbican whose value is known. */
 export interface KnownKey {
@@ -19,7 +18,7 @@ export interface KnownKey {
 }
 
 /** Brings keys into a token with what Barbican's own may do (barbican/plugin/crypto/pkcs11.py, generate_key). */
-export function importKeys(token: TokenToChange, keys: readonly KnownKey[]): void {
+export function importKeys(token: TokenToOpen, keys: readonly KnownKey[]): void {
   inside(token, (module, session) => {
     for (const { use, label, value, type, attributes } of keys) {
       const isMkek = use === "mkek";
@@ -50,7 +49,7 @@ export function importKeys(token: TokenToChange, keys: readonly KnownKey[]): voi
   });
 }
 
-export function destroyKeys(token: TokenToChange, label: string): void {
+export function destroyKeys(token: TokenToOpen, label: string): void {
   inside(token, (module, session) => {
     for (const key of module.find(session, template({ LABEL: Buffer.from(label) }), 10))
       module.destroyObject(session, key);
@@ -58,28 +57,9 @@ export function destroyKeys(token: TokenToChange, label: string): void {
 }
 
 /** How many secret keys the token keeps. */
-export function countKeys(token: TokenToChange): number {
+export function countKeys(token: TokenToOpen): number {
   return inside(
     token,
     (module, session) => module.find(session, template({ CLASS: CKO.SECRET_KEY }), 100).length,
   );
-}
-
-/** Looks into the token itself. */
-function inside<Result>(
-  token: TokenToChange,
-  look: (module: Pkcs11Module, session: Session) => Result,
-): Result {
-  Object.assign(process.env, token.environment);
-  const module = new Pkcs11Module({ path: token.module, libraryParameters: token.libraryParameters });
-  module.initialise();
-  try {
-    const found = module.tokens().find(({ label }) => label === token.label);
-    if (found === undefined) throw new Error("the token is not there");
-    const session = module.openSession(found.slot);
-    module.login(session, Buffer.from(token.pin));
-    return look(module, session);
-  } finally {
-    module.finalise();
-  }
 }

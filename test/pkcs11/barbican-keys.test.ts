@@ -8,10 +8,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SecretBytes } from "../../packages/server/src/core/secret/secret-bytes.ts";
 import { runBarbicanKeyJob } from "../../packages/server/src/units/pkcs11/barbican/run-barbican-key-job.ts";
 import { CKA, CKK, CKM, CKO } from "../../packages/server/src/units/pkcs11/token/cryptoki.ts";
-import type { ObjectHandle, Session } from "../../packages/server/src/units/pkcs11/token/module.ts";
-import { Pkcs11Module, template } from "../../packages/server/src/units/pkcs11/token/module.ts";
+import type {
+  ObjectHandle,
+  Pkcs11Module,
+  Session,
+} from "../../packages/server/src/units/pkcs11/token/module.ts";
+import { template } from "../../packages/server/src/units/pkcs11/token/module.ts";
 import { tokenUri } from "../../packages/server/src/units/pkcs11/token-uri.ts";
 import { isWithout } from "../set-up/without.ts";
+import { inside } from "./inside-token.ts";
 import { shimFor } from "./shim.ts";
 import type { TestToken } from "./tokens.ts";
 import { nssToken, softHsmToken } from "./tokens.ts";
@@ -56,22 +61,6 @@ function start(token: TestToken, words: readonly string[], through: Through = to
 
 async function hsm(token: TestToken, words: readonly string[], through: Through = token): Promise<Ran> {
   return await start(token, words, through).ran;
-}
-
-/** Looks into the token itself. */
-function inside<Result>(token: TestToken, look: (module: Pkcs11Module, session: Session) => Result): Result {
-  Object.assign(process.env, token.environment);
-  const module = new Pkcs11Module({ path: token.module, libraryParameters: token.libraryParameters });
-  module.initialise();
-  try {
-    const found = module.tokens().find(({ label }) => label === token.label);
-    if (found === undefined) throw new Error("the token is not there");
-    const session = module.openSession(found.slot);
-    module.login(session, Buffer.from(token.pin));
-    return look(module, session);
-  } finally {
-    module.finalise();
-  }
 }
 
 function secretKeys(module: Pkcs11Module, session: Session, label: string): readonly ObjectHandle[] {

@@ -7,7 +7,15 @@ import type {
 } from "../../core/barbican/barbican-database.ts";
 import { runInProgress } from "./failures.ts";
 import { MysqlConnection } from "./mysql-connection.ts";
-import { KEK_COLUMNS, P11_PLUGIN, PLUGIN_OF_SECRET, PROJECT_OF_KEK, SECRET_COLUMNS } from "./p11-rows.ts";
+import type { SecretRecord } from "./p11-rows.ts";
+import {
+  KEK_COLUMNS,
+  P11_PLUGIN,
+  PLUGIN_OF_SECRET,
+  PROJECT_OF_KEK,
+  SECRET_COLUMNS,
+  secretRow,
+} from "./p11-rows.ts";
 import type { ServerAddress } from "./server-address.ts";
 
 /*
@@ -111,15 +119,7 @@ export class MysqlDatabase implements BarbicanDatabase {
 
   async secretRows(after: string | null, limit: number): Promise<readonly SecretRow[]> {
     const rows = await ask<SecretRecord>(this.#reader, SQL.secretRows(limit), P11_PLUGIN, after ?? "");
-    return rows.map((row) => ({
-      id: row.id,
-      secretId: row.secret_id,
-      kekId: row.kek_id,
-      pluginMeta: row.plugin_meta,
-      cypherText: row.cypher_text ?? "",
-      kekMetaExtended: row.kek_meta_extended,
-      isDeleted: row.deleted !== 0,
-    }));
+    return rows.map(secretRow);
   }
 
   countSecretRows(): Promise<number> {
@@ -150,16 +150,6 @@ interface KekRecord {
   readonly id: string;
   readonly plugin_meta: string | null;
   readonly active: number;
-  readonly deleted: number;
-}
-
-interface SecretRecord {
-  readonly id: string;
-  readonly secret_id: string;
-  readonly kek_id: string;
-  readonly plugin_meta: string | null;
-  readonly cypher_text: string | null;
-  readonly kek_meta_extended: string | null;
   readonly deleted: number;
 }
 

@@ -1,3 +1,5 @@
+import type { SecretRow } from "../../core/barbican/barbican-database.ts";
+
 /*
  * The rows of Barbican that belong to its p11_crypto plugin (openstack/barbican: barbican/model/models.py). What is alike for
  * all databases; each adapter adds its own spelling of parameters, casts and limits.
@@ -27,3 +29,27 @@ export const SECRET_COLUMNS = `e.id, e.secret_id, e.kek_id, e.cypher_text, e.kek
 
 /** Whose KEK a secret has. */
 export const PLUGIN_OF_SECRET = "(SELECT k.plugin_name FROM kek_data AS k WHERE k.id = e.kek_id)";
+
+/** SECRET_COLUMNS as the drivers give them. */
+export interface SecretRecord {
+  readonly id: string;
+  readonly secret_id: string;
+  readonly kek_id: string;
+  readonly plugin_meta: string | null;
+  readonly cypher_text: string | null;
+  readonly kek_meta_extended: string | null;
+  /** 0 and 1 where the database has no booleans. */
+  readonly deleted: boolean | number;
+}
+
+export function secretRow(record: SecretRecord): SecretRow {
+  return {
+    id: record.id,
+    secretId: record.secret_id,
+    kekId: record.kek_id,
+    pluginMeta: record.plugin_meta,
+    cypherText: record.cypher_text ?? "",
+    kekMetaExtended: record.kek_meta_extended,
+    isDeleted: Boolean(record.deleted),
+  };
+}

@@ -6,7 +6,15 @@ import type {
   SecretRow,
 } from "../../core/barbican/barbican-database.ts";
 import { runInProgress } from "./failures.ts";
-import { KEK_COLUMNS, P11_PLUGIN, PLUGIN_OF_SECRET, SECRET_COLUMNS, PROJECT_OF_KEK } from "./p11-rows.ts";
+import type { SecretRecord } from "./p11-rows.ts";
+import {
+  KEK_COLUMNS,
+  P11_PLUGIN,
+  PLUGIN_OF_SECRET,
+  SECRET_COLUMNS,
+  PROJECT_OF_KEK,
+  secretRow,
+} from "./p11-rows.ts";
 import type { PostgresAddress } from "./postgres-address.ts";
 import { PostgresConnection } from "./postgres-connection.ts";
 
@@ -106,15 +114,7 @@ export class PostgresDatabase implements BarbicanDatabase {
 
   async secretRows(after: string | null, limit: number): Promise<readonly SecretRow[]> {
     const rows = await ask<SecretRecord>(this.#reader, "secretRows", P11_PLUGIN, after ?? "", limit);
-    return rows.map((row) => ({
-      id: row.id,
-      secretId: row.secret_id,
-      kekId: row.kek_id,
-      pluginMeta: row.plugin_meta,
-      cypherText: row.cypher_text ?? "",
-      kekMetaExtended: row.kek_meta_extended,
-      isDeleted: row.deleted,
-    }));
+    return rows.map(secretRow);
   }
 
   countSecretRows(): Promise<number> {
@@ -146,16 +146,6 @@ interface KekRecord {
   readonly id: string;
   readonly plugin_meta: string | null;
   readonly active: boolean;
-  readonly deleted: boolean;
-}
-
-interface SecretRecord {
-  readonly id: string;
-  readonly secret_id: string;
-  readonly kek_id: string;
-  readonly plugin_meta: string | null;
-  readonly cypher_text: string | null;
-  readonly kek_meta_extended: string | null;
   readonly deleted: boolean;
 }
 

@@ -9,7 +9,15 @@ import type {
   SecretRow,
 } from "../../core/barbican/barbican-database.ts";
 import { databaseFailure, saidBy } from "./failures.ts";
-import { KEK_COLUMNS, P11_PLUGIN, PLUGIN_OF_SECRET, SECRET_COLUMNS, PROJECT_OF_KEK } from "./p11-rows.ts";
+import type { SecretRecord } from "./p11-rows.ts";
+import {
+  KEK_COLUMNS,
+  P11_PLUGIN,
+  PLUGIN_OF_SECRET,
+  SECRET_COLUMNS,
+  PROJECT_OF_KEK,
+  secretRow,
+} from "./p11-rows.ts";
 import { sqliteFailure } from "./sqlite-failures.ts";
 import { SqliteLock } from "./sqlite-lock.ts";
 
@@ -113,15 +121,7 @@ export class SqliteDatabase implements BarbicanDatabase {
 
   async secretRows(after: string | null, limit: number): Promise<readonly SecretRow[]> {
     const rows = this.#all<SecretRecord>("secretRows", P11_PLUGIN, after ?? "", limit);
-    return rows.map((row) => ({
-      id: row.id,
-      secretId: row.secret_id,
-      kekId: row.kek_id,
-      pluginMeta: row.plugin_meta,
-      cypherText: row.cypher_text ?? "",
-      kekMetaExtended: row.kek_meta_extended,
-      isDeleted: row.deleted !== 0,
-    }));
+    return rows.map(secretRow);
   }
 
   async countSecretRows(): Promise<number> {
@@ -181,16 +181,6 @@ type KekRecord = readonly [
   active: number,
   deleted: number,
 ];
-
-interface SecretRecord {
-  readonly id: string;
-  readonly secret_id: string;
-  readonly kek_id: string;
-  readonly plugin_meta: string | null;
-  readonly cypher_text: string | null;
-  readonly kek_meta_extended: string | null;
-  readonly deleted: number;
-}
 
 /** Where links lead to, so that two names of one file have one lock. */
 function realPath(path: string): string {
